@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import type { Metafile } from 'esbuild';
 
 /**
- * @param others licences of what comes from no package
- * @returns name, version and licence of every package in these bundles, as text, and those
+ * @param others licences of what is not from a package, which are added at the end
+ * @returns name, version and licence of every package in these bundles, as text
  */
 export async function licencesOf(
   metafiles: (Metafile | undefined)[],

@@ -37,7 +37,7 @@ async function retry(word: string, options: RetryOptions, say: CliText): Promise
   const { task_id } = await namedTask(word, tasks, say, { route: chat });
   const before = await tasks.result(task_id, chat);
   const { task_name, continues, row } = before;
-  // The name of a map goes on meaning the map.
+  // A name of its own, with the row's number of at most five digits: the name of the map still finds the map.
   const name = row ? `${firstCharacters(task_name, MAX_NAME_CHARS - 6)} ${row.number}` : task_name;
   const { rows, ...question } = await tasks.question(task_id, chat);
   if (failed && !rows) throw new Problem('no_map', { task_id });
