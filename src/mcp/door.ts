@@ -1,3 +1,4 @@
+import type { ResultFile } from '../shared/result.ts';
 import { MAX_PROMPT_BYTES, type Lang, type TaskFile } from '../shared/task.ts';
 import type { Attachment, Tasks } from '../tasks/tasks.ts';
 
@@ -13,8 +14,17 @@ export interface Door {
   keepFiles?: (paths: string[], tasks: Tasks) => Promise<TaskFile[]>;
   /** Reads a file of rows of the client's user; absent as `keepFiles`. */
   readRows?: (path: string) => Promise<Attachment>;
+  /** Called with each result that the client is sent; absent if `open` returns operations that acknowledge it by themselves. */
+  sending?: (result: ResultFile, tasks: Tasks) => void;
   /** @returns what happened and what to do next. @param task_id the task that the request is about */
   explain: (error: unknown, task_id?: string) => Promise<string>;
   /** Whether the client is woken when a task that it started has ended (Claude Code's channels). */
   channel?: boolean;
+}
+
+/** @returns a result that the client is sent. @param task_id the newest result if absent */
+export async function resultToSend({ sending }: Pick<Door, 'sending'>, tasks: Tasks, task_id?: string): Promise<ResultFile> {
+  const result = await tasks.result(task_id);
+  sending?.(result, tasks);
+  return result;
 }

@@ -4,6 +4,7 @@ import type { ReadableStream } from 'node:stream/web';
 import { createMcpHandler } from '@modelcontextprotocol/server';
 import type { Request as ExpressRequest, RequestHandler, Response as ExpressResponse } from 'express';
 import type { Logger } from 'pino';
+import { acknowledgeOnceSent } from '../api/once-sent.ts';
 import { detailsOf } from '../api/problems.ts';
 import { sentenceFor } from '../cli/error-sentence.ts';
 import { loadText } from '../cli/text/load.ts';
@@ -11,7 +12,7 @@ import { HttpError } from '../service/http.ts';
 import type { Lang } from '../shared/task.ts';
 import { Problem } from '../tasks/problem.ts';
 import type { Tasks } from '../tasks/tasks.ts';
-import { MAX_MESSAGE_BYTES } from './door.ts';
+import { MAX_MESSAGE_BYTES, type Door } from './door.ts';
 import { createMcpServer } from './server.ts';
 import { mcpText } from './text/index.ts';
 
@@ -24,7 +25,12 @@ export function createMcp(
   const explain = explainerIn(lang, log);
   const onerror = (error: Error): void => log.debug({ err: error }, 'an MCP request was refused');
   return async (request, response) => {
-    const door = { lang, explain, open: async () => await tasksFor(request) };
+    const door: Door = {
+      lang,
+      explain,
+      open: async () => await tasksFor(request),
+      sending: (result, tasks) => acknowledgeOnceSent(tasks, result, response),
+    };
     const { fetch } = createMcpHandler((context) => createMcpServer(door, context), {
       maxRequestBodySize: MAX_MESSAGE_BYTES,
       onerror,

@@ -5,7 +5,7 @@ import { OUTCOMES } from '../shared/task.ts';
 import { parseTaskId } from '../shared/task-id.ts';
 import { Problem } from '../tasks/problem.ts';
 import { stateOf, textFor } from '../text/index.ts';
-import type { Door } from './door.ts';
+import { resultToSend, type Door } from './door.ts';
 import { mcpText } from './text/index.ts';
 
 const SCHEME = 'kimi-dispatch://results/';
@@ -35,7 +35,7 @@ export function addResources(server: McpServer, door: Door): void {
     { title: say.name, description: say.description, mimeType: MIME },
     async (uri, { task_id: word }) => {
       const id = parseTaskId(String(word))?.task_id ?? String(word);
-      const saved = await heard(door, async () => await (await door.open()).result(id), id);
+      const saved = await heard(door, async () => await resultToSend(door, await door.open(), id), id);
       return { contents: [{ uri: uri.href, mimeType: MIME, text: saved.output ?? outcomeText(saved, text) }] };
     },
   );

@@ -17,7 +17,7 @@ import type { Lang } from '../shared/task.ts';
 import { Problem } from '../tasks/problem.ts';
 import type { Standing, Tasks } from '../tasks/tasks.ts';
 import { hasResult } from '../tasks/view.ts';
-import type { Door } from './door.ts';
+import { resultToSend, type Door } from './door.ts';
 import { progressOf, resultOf } from './sentences.ts';
 
 const TASKS = 'io.modelcontextprotocol/tasks';
@@ -89,7 +89,8 @@ function viewOf(task: Standing, lang: Lang): object {
 }
 
 /** @returns the status of a task that has ended, with its result. A task that failed is completed: its result says so. */
-async function endOf(task: Standing, tasks: Tasks, { lang, explain }: Door): Promise<object> {
+async function endOf(task: Standing, tasks: Tasks, door: Door): Promise<object> {
+  const { lang, explain } = door;
   const { task_id, state, ended, missing_file: missing } = task;
   const failed = async (problem: Problem): Promise<object> => {
     const message = await explain(problem, task_id);
@@ -99,7 +100,7 @@ async function endOf(task: Standing, tasks: Tasks, { lang, explain }: Door): Pro
   if (!hasResult(task)) return {};
   if (state === 'cancelled') return { status: 'cancelled' };
   if (missing !== undefined) return await failed(new Problem('result_gone', { task_id, file: missing }));
-  const result = resultOf(await tasks.result(task_id), lang);
+  const result = resultOf(await resultToSend(door, tasks, task_id), lang);
   return {
     status: 'completed',
     result: { resultType: 'complete', ...result, ...(state !== 'done' && { isError: true }) },

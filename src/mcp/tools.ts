@@ -4,7 +4,7 @@ import { rowTaskId } from '../shared/task-id.ts';
 import { newKey } from '../tasks/task-id.ts';
 import type { NewTask, StartedTask } from '../tasks/tasks.ts';
 import { explain, textFor } from '../text/index.ts';
-import type { Door } from './door.ts';
+import { resultToSend, type Door } from './door.ts';
 import { failing, resultOf, sayList, saying, sayStanding, sayStarted } from './sentences.ts';
 import { addMapTool } from './map-tool.ts';
 import { addScheduleTool } from './schedule-tool.ts';
@@ -71,9 +71,8 @@ function addReaders(server: McpServer, door: Door): void {
     { ...of('kimi_result'), annotations },
     answering(door, async ({ task_id, row, offset }) => {
       const tasks = await door.open();
-      const saved = await tasks.result(task_id);
-      const shown = row === undefined ? saved : await tasks.result(rowTaskId(saved.task_id, row));
-      return resultOf(shown, lang, offset);
+      const id = row === undefined ? task_id : rowTaskId((await tasks.result(task_id)).task_id, row);
+      return resultOf(await resultToSend(door, tasks, id), lang, offset);
     }),
   );
 }

@@ -3,7 +3,7 @@ import type { CallToolResult, ServerContext } from '@modelcontextprotocol/server
 import { isAway } from '../tasks/away.ts';
 import { Problem } from '../tasks/problem.ts';
 import { hasResult } from '../tasks/view.ts';
-import type { Door } from './door.ts';
+import { resultToSend, type Door } from './door.ts';
 import { progressOf, resultOf, saying } from './sentences.ts';
 import { mcpText } from './text/index.ts';
 
@@ -21,9 +21,10 @@ const LOOK_MS = 1_000;
 export async function waitFor(
   task_id: string,
   seconds: number,
-  { open, lang }: Pick<Door, 'open' | 'lang'>,
+  door: Pick<Door, 'open' | 'sending' | 'lang'>,
   { mcpReq }: ServerContext,
 ): Promise<CallToolResult> {
+  const { open, lang } = door;
   const start = performance.now();
   const elapsed = (): number => (performance.now() - start) / 1_000;
   const report = reporter(mcpReq, seconds);
@@ -35,7 +36,7 @@ export async function waitFor(
       const task = await tasks.find(task_id);
       if (task.ended !== undefined) throw new Problem('ended', { task_id, how: task.ended });
       if (hasResult(task)) {
-        const { content, structuredContent: result } = resultOf(await tasks.result(task_id), lang);
+        const { content, structuredContent: result } = resultOf(await resultToSend(door, tasks, task_id), lang);
         return { content, structuredContent: { ended: true, result } };
       }
       const progress = progressOf(task, lang);

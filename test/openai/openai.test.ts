@@ -55,6 +55,18 @@ describe('a response in the background', () => {
     await expect(openai.responses.retrieve(next.id)).rejects.toBeInstanceOf(NotFoundError);
   });
 
+  it('that another token looks at is not acknowledged by that', async () => {
+    const { openai, admin, tasks } = stage();
+    const { id } = await openai.responses.create({ model: MODEL, background: true, input: 'looked at' });
+    const acknowledge = vi.spyOn(tasks, 'acknowledge');
+    onTestFinished(() => acknowledge.mockRestore());
+    await expect.poll(async () => (await admin.responses.retrieve(id)).status).toBe('completed');
+    await pause(300);
+    expect(acknowledge).not.toHaveBeenCalled();
+    await openai.responses.retrieve(id);
+    await expect.poll(async () => (await tasks.result(id.replace('resp_', ''))).acknowledged).toBe(true);
+  });
+
   it('is cancelled, more than once', async () => {
     const { openai } = stage();
     const { id } = await openai.responses.create({

@@ -26,7 +26,8 @@ export async function serveOpenAi() {
     new OpenAI({ baseURL, apiKey: await createToken(home, name, ['submit', 'read']), maxRetries: 0 });
   const [openai, other] = [await client('app'), await client('other')];
   const blind = new OpenAI({ baseURL, apiKey: await createToken(home, 'blind', ['submit']), maxRetries: 0 });
-  return { world, tasks, baseURL, openai, other, blind };
+  const admin = new OpenAI({ baseURL, apiKey: await createToken(home, 'admin', ['admin']), maxRetries: 0 });
+  return { world, tasks, baseURL, openai, other, blind, admin };
 }
 
 /** A line of a batch's output, or of its errors. */
