@@ -23,7 +23,11 @@ export interface Door {
 }
 
 /** @returns a result that the client is sent. @param task_id the newest result if absent */
-export async function resultToSend({ sending }: Pick<Door, 'sending'>, tasks: Tasks, task_id?: string): Promise<ResultFile> {
+export async function resultToSend(
+  { sending }: Pick<Door, 'sending'>,
+  tasks: Tasks,
+  task_id?: string,
+): Promise<ResultFile> {
   const result = await tasks.result(task_id);
   sending?.(result, tasks);
   return result;

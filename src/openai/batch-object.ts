@@ -1,12 +1,12 @@
 /** A map as a batch of OpenAI's API. */
 import type { Batch } from 'openai/resources/batches';
 import type { ResultFile } from '../shared/result.ts';
-import { TASK_ID } from '../shared/task-id.ts';
 import { Problem } from '../tasks/problem.ts';
 import type { CallerTasks, Standing } from '../tasks/tasks.ts';
 import { isUnheard } from '../tasks/view.ts';
 import { secondsOf } from './chat.ts';
 import { noSuch } from './errors.ts';
+import { idOf } from './ids.ts';
 
 export const ENDPOINTS = ['/v1/chat/completions', '/v1/responses'] as const;
 
@@ -40,19 +40,8 @@ function questionIn(metadata: Record<string, string> = {}): QuestionOfBatch | un
 /** @returns what an ended batch was made of. @throws {OpenAiError} 404 */
 export async function questionOfBatch(tasks: CallerTasks, task_id: string): Promise<QuestionOfBatch> {
   const question = questionIn((await tasks.question(task_id)).metadata);
-  if (!question) throw noSuch('Batch', batchId(task_id));
+  if (!question) throw noSuch('Batch', idOf('Batch', task_id));
   return question;
-}
-
-export function batchId(task_id: string): string {
-  return `batch_${task_id}`;
-}
-
-/** @throws {OpenAiError} 404 */
-export function mapOf(id: string): string {
-  const task_id = id.replace(/^batch_/, '');
-  if (!id.startsWith('batch_') || !TASK_ID.test(task_id)) throw noSuch('Batch', id);
-  return task_id;
 }
 
 /** A file of a batch that has ended. */
@@ -93,7 +82,7 @@ export async function batchOf(tasks: CallerTasks, now: Standing): Promise<Batch 
   const status = statusOf(now, result);
   const without = failed + timed_out + cancelled;
   return {
-    id: batchId(task_id),
+    id: idOf('Batch', task_id),
     object: 'batch',
     ...question,
     model,

@@ -13,8 +13,9 @@ import { keyAt } from '../tasks/task-id.ts';
 import { isTaskName } from '../tasks/task-name.ts';
 import type { CallerTasks } from '../tasks/tasks.ts';
 import { atLine, BatchLines, PROMPT } from './batch-lines.ts';
-import { batchId, batchOf, ENDPOINTS, mapOf, MAX_METADATA, metadataOf } from './batch-object.ts';
+import { batchOf, ENDPOINTS, MAX_METADATA, metadataOf } from './batch-object.ts';
 import { invalidValue, noSuch } from './errors.ts';
+import { findTask, idOf, taskIdOf } from './ids.ts';
 import { pageOf } from './pages.ts';
 import { readBody } from './parameters.ts';
 
@@ -40,7 +41,7 @@ export function routeBatches(router: Router, open: (request: Request) => Promise
     .post(express.json({ verify: requireUtf8 }), async (request, response) => {
       const tasks = await open(request);
       const task_id = await create(tasks, request);
-      response.json(await found(tasks, batchId(task_id)));
+      response.json(await found(tasks, idOf('Batch', task_id)));
     })
     .get(async (request, response) => {
       response.json(pageOf(await allOf(await open(request)), request.query, BATCHES));
@@ -60,7 +61,7 @@ export function routeBatches(router: Router, open: (request: Request) => Promise
       const tasks = await open(request);
       await found(tasks, id);
       let isEnding = false;
-      await tasks.cancel(mapOf(id)).catch((error: unknown) => {
+      await tasks.cancel(taskIdOf('Batch', id)).catch((error: unknown) => {
         if (!(error instanceof Problem && ['already_ended', 'still_ending'].includes(error.code))) throw error;
         isEnding = error.code === 'still_ending';
       });
@@ -107,10 +108,7 @@ async function create(tasks: CallerTasks, { body: json, headers }: Request): Pro
 
 /** @throws {OpenAiError} 404 */
 async function found(tasks: CallerTasks, id: string): Promise<Batch> {
-  const now = await tasks.find(mapOf(id)).catch((error: unknown) => {
-    throw error instanceof Problem && error.code === 'unknown_task' ? noSuch('Batch', id) : error;
-  });
-  const batch = await batchOf(tasks, now);
+  const batch = await batchOf(tasks, await findTask(tasks, 'Batch', id));
   if (!batch) throw noSuch('Batch', id);
   return batch;
 }
@@ -119,7 +117,7 @@ async function found(tasks: CallerTasks, id: string): Promise<Batch> {
 async function show(tasks: CallerTasks, batch: Batch, response: Response): Promise<void> {
   const hasEnded = ['completed', 'cancelled', 'expired'].includes(batch.status);
   if (hasEnded && batch.output_file_id === undefined) {
-    acknowledgeOnceSent(tasks, await tasks.result(mapOf(batch.id)), response);
+    acknowledgeOnceSent(tasks, await tasks.result(taskIdOf('Batch', batch.id)), response);
   }
   response.json(batch);
 }

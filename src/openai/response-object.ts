@@ -10,7 +10,7 @@ import { askedModel, isTruncated, type ResultFile, type Tokens } from '../shared
 import type { Task, TaskRequest, TaskState, Tool } from '../shared/task.ts';
 import { secondsOf } from './chat.ts';
 import { saidOf } from './errors.ts';
-import { responseId } from './responses.ts';
+import { idOf } from './ids.ts';
 
 /** What is shown of a task: `output_text` is made by OpenAI's clients. */
 export type ResponseObject = Omit<Response, 'output_text'> & { store: true };
@@ -26,7 +26,7 @@ export function responseOf(asked: AskedOf, outcome: TaskState | ResultFile): Res
   const { task_id, model, request = {}, metadata = {}, continues, created_at } = asked;
   const result = typeof outcome === 'string' ? undefined : outcome;
   return {
-    id: responseId(task_id),
+    id: idOf('Response', task_id),
     object: 'response',
     created_at: secondsOf(created_at),
     status: statusOf(outcome),
@@ -40,7 +40,7 @@ export function responseOf(asked: AskedOf, outcome: TaskState | ResultFile): Res
     model: result ? result.model : model,
     output: result ? outputOf(result) : [],
     parallel_tool_calls: true,
-    previous_response_id: continues === undefined ? null : responseId(continues),
+    previous_response_id: continues === undefined ? null : idOf('Response', continues),
     reasoning: { effort: effortOf(request), summary: null },
     service_tier: request.batch ? 'flex' : 'default',
     store: true,

@@ -1,10 +1,10 @@
 /** Requests for a response: a task, in the background or awaited. */
 import * as z from 'zod';
 import { present } from '../api/operation.ts';
-import { TASK_ID } from '../shared/task-id.ts';
 import type { Tool } from '../shared/task.ts';
 import type { CallerTasks, NewTask } from '../tasks/tasks.ts';
-import { invalidValue, noSuch, unsupported } from './errors.ts';
+import { invalidValue, unsupported } from './errors.ts';
+import { taskIdOf } from './ids.ts';
 import { dialogueOf, partsOf } from './messages.ts';
 import { common, effort, jsonSchema, readBody, thinkingOf, tokenLimit } from './parameters.ts';
 
@@ -68,7 +68,7 @@ export async function responseIn(json: unknown, tasks: CallerTasks): Promise<Ask
     model: asked.model,
     ...parts,
     conversation,
-    ...(previous !== undefined && { continue: taskOf(previous), own_options: true as const }),
+    ...(previous !== undefined && { continue: taskIdOf('Response', previous), own_options: true as const }),
     metadata: asked.metadata,
     wake: false as const,
     // As at OpenAI, webhooks report what is answered in the background.
@@ -84,15 +84,4 @@ export async function responseIn(json: unknown, tasks: CallerTasks): Promise<Ask
     }),
   });
   return { task, background, stream };
-}
-
-export function responseId(task_id: string): string {
-  return `resp_${task_id}`;
-}
-
-/** @throws {OpenAiError} 404 */
-export function taskOf(id: string): string {
-  const task_id = id.replace(/^resp_/, '');
-  if (!id.startsWith('resp_') || !TASK_ID.test(task_id)) throw noSuch('Response', id);
-  return task_id;
 }

@@ -15,15 +15,15 @@ import { unlessAway } from '../tasks/away.ts';
 import { Problem } from '../tasks/problem.ts';
 import type { Kept } from '../tasks/remove.ts';
 import type { CallerTasks, Standing, StartedTask, Tasks } from '../tasks/tasks.ts';
-import { batchId } from './batch-object.ts';
 import { routeBatches } from './batches.ts';
 import { chatIn, chunksOf, completionOf, secondsOf } from './chat.ts';
-import { invalidValue, noSuch, OpenAiError, openAiErrorHandler, saidOrLogged } from './errors.ts';
+import { invalidValue, OpenAiError, openAiErrorHandler, saidOrLogged } from './errors.ts';
 import { eventsOf } from './events.ts';
 import { routeFiles } from './files.ts';
 import { follow, isOver, outcomeOf, type Update } from './follow.ts';
+import { findTask, idOf } from './ids.ts';
 import { askedOf, responseOf, type AskedOf, type ResponseObject } from './response-object.ts';
-import { responseIn, taskOf } from './responses.ts';
+import { responseIn } from './responses.ts';
 import { sendEvent } from './sse.ts';
 import { Starts, type Asking } from './starts.ts';
 
@@ -113,9 +113,8 @@ function routeResponse(router: Router, options: OpenAiOptions): void {
   router
     .route('/responses/:id')
     .get(async (request, response) => {
-      const task_id = taskOf(request.params.id);
       const exchange = await exchangeOf(options, request, response);
-      const now = await foundAs(exchange.tasks, task_id, request.params.id);
+      const now = await findTask(exchange.tasks, 'Response', request.params.id);
       const { stream, starting_after: after } = request.query;
       if (stream !== 'true') return await show(exchange, now);
       if (after !== undefined && !(typeof after === 'string' && /^\d{1,9}$/.test(after)))
@@ -126,7 +125,7 @@ function routeResponse(router: Router, options: OpenAiOptions): void {
     .delete(async (request, response) => {
       const { id } = request.params;
       const tasks = await options.open(request);
-      const { task_id } = await foundAs(tasks, taskOf(id), id);
+      const { task_id } = await findTask(tasks, 'Response', id);
       const kept = await tasks.remove(task_id);
       if (kept) throw new OpenAiError(400, whyKept(id, kept), { code: 'not_deleted' });
       response.json({ id, object: 'response', deleted: true });
@@ -135,9 +134,8 @@ function routeResponse(router: Router, options: OpenAiOptions): void {
   router
     .route('/responses/:id/cancel')
     .post(async (request, response) => {
-      const task_id = taskOf(request.params.id);
       const exchange = await exchangeOf(options, request, response);
-      await foundAs(exchange.tasks, task_id, request.params.id);
+      const { task_id } = await findTask(exchange.tasks, 'Response', request.params.id);
       await exchange.tasks.cancel(task_id).catch((error: unknown) => {
         if (!(error instanceof Problem && error.code === 'already_ended')) throw error;
       });
@@ -149,7 +147,7 @@ function routeResponse(router: Router, options: OpenAiOptions): void {
 function whyKept(id: string, kept: Kept): string {
   return kept.kept === 'open'
     ? `${id} is kept while Kimi may still answer; cancel it, or delete it later`
-    : `${id} is needed by ${batchId(kept.by)}, whose answers would miss it`;
+    : `${id} is needed by ${idOf('Batch', kept.by)}, whose answers would miss it`;
 }
 
 function routeModels(router: Router, { model }: OpenAiOptions): void {
@@ -301,13 +299,4 @@ async function askedThen(tasks: Tasks, result: ResultFile): Promise<AskedOf> {
 /** A result of an older version has no question; one that is encrypted may have lost its key. */
 function withoutQuestion(error: unknown): undefined {
   if (error instanceof Problem && error.code !== 'no_question') throw error;
-}
-
-/** @throws {OpenAiError} 404 */
-async function foundAs(tasks: Tasks, task_id: string, id: string): Promise<Standing> {
-  try {
-    return await tasks.find(task_id);
-  } catch (error) {
-    throw error instanceof Problem && error.code === 'unknown_task' ? noSuch('Response', id) : error;
-  }
 }

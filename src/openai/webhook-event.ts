@@ -10,10 +10,10 @@ import type {
 } from 'openai/resources/webhooks/webhooks';
 import type { ResultFile } from '../shared/result.ts';
 import { notificationId } from '../shared/task-id.ts';
-import { batchId, statusOfEnded } from './batch-object.ts';
+import { statusOfEnded } from './batch-object.ts';
 import { secondsOf } from './chat.ts';
+import { idOf } from './ids.ts';
 import { statusOf } from './response-object.ts';
-import { responseId } from './responses.ts';
 
 type WebhookEvent =
   | BatchCompletedWebhookEvent
@@ -27,8 +27,8 @@ type WebhookEvent =
 /** @returns the event of a result: always the same one, however often it is sent. */
 export function webhookEventOf(result: ResultFile): WebhookEvent {
   const [type, id] = result.map
-    ? [`batch.${statusOfEnded(result)}`, batchId(result.task_id)]
-    : [`response.${statusOf(result)}`, responseId(result.task_id)];
+    ? [`batch.${statusOfEnded(result)}`, idOf('Batch', result.task_id)]
+    : [`response.${statusOf(result)}`, idOf('Response', result.task_id)];
   return {
     id: `evt_${notificationId(result)}`,
     object: 'event',
