@@ -44,7 +44,7 @@ export function routeBatches(router: Router, open: (request: Request) => Promise
       response.json(await found(tasks, idOf('Batch', task_id)));
     })
     .get(async (request, response) => {
-      response.json(pageOf(await allOf(await open(request)), request.query, BATCHES));
+      response.json(await pageOf(batchesOf(await open(request)), request.query, BATCHES));
     })
     .all(allow('GET, POST'));
   router
@@ -122,17 +122,15 @@ async function show(tasks: CallerTasks, batch: Batch, response: Response): Promi
   response.json(batch);
 }
 
-/** @returns every batch, the newest first. */
-async function allOf(tasks: CallerTasks): Promise<Batch[]> {
-  const batches: Batch[] = [];
+/** Yields every batch, the newest first. */
+async function* batchesOf(tasks: CallerTasks): AsyncGenerator<Batch> {
   let cursor: string | undefined;
   do {
     const page = await tasks.list({ maps: true }, PAGE, cursor);
     for (const { task_id } of page.tasks) {
       const batch = await batchOf(tasks, await tasks.find(task_id));
-      if (batch) batches.push(batch);
+      if (batch) yield batch;
     }
     cursor = page.next;
   } while (cursor !== undefined);
-  return batches;
 }

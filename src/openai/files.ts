@@ -43,7 +43,7 @@ export function routeFiles(router: Router, open: (request: Request) => Promise<C
       const { purpose } = request.query;
       const all = await (await open(request)).uploads.list();
       const files = all.filter((each) => purpose === undefined || each.purpose === purpose).map((each) => fileOf(each));
-      response.json(pageOf(files, request.query));
+      response.json(await pageOf(files, request.query));
     })
     .all(allow('GET, POST'));
   router

@@ -19,13 +19,24 @@ interface Page<T> {
   has_more: boolean;
 }
 
-/** @param all the newest first @param asked the query of the request @throws {OpenAiError} */
-export function pageOf<T extends { id: string }>(all: readonly T[], asked: unknown, usual = MOST): Page<T> {
+/**
+ * @param all the newest first; read only as far as the page needs it
+ * @param asked the query of the request
+ * @throws {OpenAiError}
+ */
+export async function pageOf<T extends { id: string }>(
+  all: readonly T[] | AsyncIterable<T>,
+  asked: unknown,
+  usual = MOST,
+): Promise<Page<T>> {
   const { limit = usual, after, order } = readPart(query, asked, '');
-  const ordered = order === 'asc' ? all.toReversed() : all;
-  const from = after === undefined ? 0 : ordered.findIndex(({ id }) => id === after) + 1;
+  const rest: T[] = [];
   // After one that is gone there is nothing: the first page again would be read without end.
-  const rest = after !== undefined && from === 0 ? [] : ordered.slice(from);
+  let isAfter = after === undefined;
+  for await (const each of order === 'asc' ? await oldestFirst(all) : all) {
+    if (isAfter && rest.push(each) > limit) break;
+    isAfter ||= each.id === after;
+  }
   const data = rest.slice(0, limit);
   return {
     object: 'list',
@@ -34,4 +45,10 @@ export function pageOf<T extends { id: string }>(all: readonly T[], asked: unkno
     last_id: data.at(-1)?.id ?? null,
     has_more: rest.length > limit,
   };
+}
+
+async function oldestFirst<T>(all: readonly T[] | AsyncIterable<T>): Promise<T[]> {
+  const found: T[] = [];
+  for await (const each of all) found.push(each);
+  return found.toReversed();
 }

@@ -9,6 +9,7 @@ import { failureOf, inOpenAiForm, OpenAiError } from '../../src/openai/errors.ts
 import { eventsOf, type ResponseEvent } from '../../src/openai/events.ts';
 import { outcomeOf, type Update } from '../../src/openai/follow.ts';
 import { dialogueOf } from '../../src/openai/messages.ts';
+import { pageOf } from '../../src/openai/pages.ts';
 import { thinkingOf } from '../../src/openai/parameters.ts';
 import { responseOf, type ResponseObject } from '../../src/openai/response-object.ts';
 import { responseIn } from '../../src/openai/responses.ts';
@@ -362,4 +363,29 @@ it.each([
   ['another', 'medium', 'medium'],
 ])('for %s, the effort %s is %s', (model, word, thinking) => {
   expect(thinkingOf(model, word)).toEqual({ thinking });
+});
+
+it.each<[object, string, boolean, number]>([
+  [{}, 'cba', false, 3],
+  [{ limit: '1' }, 'c', true, 2],
+  [{ limit: '1', after: 'c' }, 'b', true, 3],
+  [{ limit: '2', after: 'c' }, 'ba', false, 3],
+  [{ after: 'gone' }, '', false, 3],
+  [{ limit: '2', order: 'asc' }, 'ab', true, 3],
+  [{ limit: '2', order: 'asc', after: 'b' }, 'c', false, 3],
+])('a page of %o has %s, and reads no more than it needs', async (query, ids, has_more, most) => {
+  let read = 0;
+  async function* newestFirst() {
+    for (const id of 'cba') {
+      read += 1;
+      yield await Promise.resolve({ id });
+    }
+  }
+  const page = await pageOf(newestFirst(), query);
+  expect({ ids: page.data.map(({ id }) => id).join(''), has_more: page.has_more, read }).toEqual({
+    ids,
+    has_more,
+    read: most,
+  });
+  expect([page.first_id, page.last_id]).toEqual([ids.at(0) ?? null, ids.at(-1) ?? null]);
 });
