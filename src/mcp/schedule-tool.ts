@@ -6,10 +6,7 @@ import type { Door } from './door.ts';
 import { failing, saying } from './sentences.ts';
 import type { ScheduleArguments } from './shapes.ts';
 import { mcpText } from './text/index.ts';
-import { answering, askedIn, definitionsIn } from './tool.ts';
-
-/** How long to wait until Kimi has accepted a task, in milliseconds. */
-const ACCEPTANCE_MS = 900;
+import { ACCEPTANCE_MS, answering, askedIn, definitionsIn } from './tool.ts';
 
 export function addScheduleTool(server: McpServer, door: Door): void {
   const annotations = { destructiveHint: true, openWorldHint: true };
@@ -25,20 +22,20 @@ async function scheduled(args: ScheduleArguments, door: Door): Promise<CallToolR
   const say = mcpText(lang);
   const { schedules } = await door.open();
   const { action, name, when, prompt, timezone, key = newKey() } = args;
-  const told = (sentence: string, ...all: Schedule[]): CallToolResult =>
+  const reply = (sentence: string, ...all: Schedule[]): CallToolResult =>
     saying('kimi_schedule', [sentence, all.map((one) => lineOf(one, say.schedule.paused)).join('\n')], {
       schedules: all,
     });
   if (action === 'list') {
     const all = await schedules.list();
-    return told(all.length === 0 ? say.schedule.none : '', ...all);
+    return reply(all.length === 0 ? say.schedule.none : '', ...all);
   }
   if (action === 'add') {
     if (when === undefined || prompt === undefined) return failing(say.schedule.needs('when, prompt'));
-    // Its tasks end when no agent waits for them, so the user is notified.
+    // No agent may be running when a scheduled task ends, so `wake: false` is not set: the user is notified.
     const task = { ...askedIn(args), prompt, lang };
     const added = await schedules.add({ when, missed: 'last', task, ...(timezone !== undefined && { timezone }) }, key);
-    return told(say.schedule.added, added);
+    return reply(say.schedule.added, added);
   }
   if (name === undefined) return failing(say.schedule.needs('name'));
   if (action === 'run') {
@@ -48,9 +45,9 @@ async function scheduled(args: ScheduleArguments, door: Door): Promise<CallToolR
   }
   if (action === 'remove') {
     await schedules.remove(name);
-    return told(say.schedule.removed(field(name)));
+    return reply(say.schedule.removed(field(name)));
   }
-  return told('', action === 'pause' ? await schedules.pause(name) : await schedules.resume(name));
+  return reply('', action === 'pause' ? await schedules.pause(name) : await schedules.resume(name));
 }
 
 function lineOf({ name, when, timezone, next, paused, question }: Schedule, pausedWord: string): string {

@@ -40,12 +40,13 @@ export function inputsOf({ arguments: say }: McpText) {
     budget: given.budget.describe(say.budget),
     key: schemas.idempotencyKey.optional().describe(say.key),
   };
+  const prompt = given.prompt.regex(/\S/, 'is empty');
   const { files: _, ...ofMany } = asked;
   return {
-    kimi_dispatch: z.strictObject({ prompt: given.prompt.regex(/\S/, 'is empty').describe(say.prompt), ...asked }),
+    kimi_dispatch: z.strictObject({ prompt: prompt.describe(say.prompt), ...asked }),
     kimi_continue: z.strictObject({
       task_id,
-      prompt: given.prompt.regex(/\S/, 'is empty').describe(say.nextPrompt),
+      prompt: prompt.describe(say.nextPrompt),
       ...asked,
     }),
     kimi_map: z.strictObject({
@@ -57,7 +58,7 @@ export function inputsOf({ arguments: say }: McpText) {
     kimi_schedule: z.strictObject({
       action: z.enum(['add', 'list', 'pause', 'resume', 'run', 'remove']).describe(say.action),
       when: newSchedule.shape.when.optional().describe(say.when),
-      prompt: given.prompt.regex(/\S/, 'is empty').optional().describe(say.scheduledPrompt),
+      prompt: prompt.optional().describe(say.scheduledPrompt),
       timezone: newSchedule.shape.timezone.describe(say.timezone),
       ...ofMany,
       name: given.name.describe(say.schedule),
@@ -79,7 +80,7 @@ export function inputsOf({ arguments: say }: McpText) {
 type Inputs = ReturnType<typeof inputsOf>;
 export type NewTaskArguments = z.output<Inputs['kimi_dispatch']> & { task_id?: string };
 export type ScheduleArguments = z.output<Inputs['kimi_schedule']>;
-/** How something is asked. */
+/** The options of a task, a map or a schedule. */
 export type AskedArguments = Omit<z.output<Inputs['kimi_map']>, 'prompt' | 'rows' | 'file' | 'key'>;
 
 /** What an agent needs of an error: the text has its sentence. */

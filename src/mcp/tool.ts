@@ -7,6 +7,9 @@ import { failing } from './sentences.ts';
 import { inputsOf, OUTPUTS, type AskedArguments } from './shapes.ts';
 import { mcpText } from './text/index.ts';
 
+/** How long to wait until Kimi has accepted a task, in milliseconds: as the HTTP API by default. */
+export const ACCEPTANCE_MS = 900;
+
 /** @returns what a client sees of each tool. */
 export function definitionsIn({ lang }: Door) {
   const say = mcpText(lang);

@@ -11,11 +11,8 @@ import { addScheduleTool } from './schedule-tool.ts';
 import type { NewTaskArguments } from './shapes.ts';
 import { createdTask, isOfTasks } from './tasks-extension.ts';
 import { mcpText } from './text/index.ts';
-import { answering, askedIn, definitionsIn } from './tool.ts';
+import { ACCEPTANCE_MS, answering, askedIn, definitionsIn } from './tool.ts';
 import { waitFor } from './wait.ts';
-
-/** How long to wait until Kimi has accepted a task, in milliseconds: as the HTTP API by default. */
-const ACCEPTANCE_MS = 900;
 
 /** Number of the newest tasks that are listed. */
 const LISTED = 20;

@@ -82,8 +82,9 @@ export async function undelivered(client: Client, taskQueue: string): Promise<Un
   })) {
     // The engine's list lags behind: a run on it may have ended, or may have been replaced by `resend`.
     const now = await unlessUnknown(client.workflow.getHandle(workflowId).describe());
-    const { state, retrying } = (now?.runId === runId && (await stateIn(client, now))) || {};
-    if (!now || state === undefined || state === 'delivered') continue;
+    if (now?.runId !== runId) continue;
+    const { state, retrying } = (await stateIn(client, now)) ?? {};
+    if (state === undefined || state === 'delivered') continue;
     const id = workflowId.slice(notifyWorkflowId('').length);
     found.push({
       ...(now.memo as unknown as DeliveryMemo),

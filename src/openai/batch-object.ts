@@ -19,10 +19,10 @@ export interface QuestionOfBatch {
   metadata: Record<string, string>;
 }
 
-/** Members of a map's metadata that its client did not give. */
+/** Members of a map's metadata that Kimi Dispatch adds to those of the client. */
 const OURS = { endpoint: 'openai_endpoint', input_file_id: 'openai_input_file_id' } as const;
 
-/** Most members that the client may give: 16 in all. */
+/** Most members that the client may give: OpenAI allows 16, and two are added. */
 export const MAX_METADATA = 14;
 
 /** @returns the metadata of the map */
@@ -73,7 +73,7 @@ export async function batchOf(tasks: CallerTasks, now: Standing): Promise<Batch 
   const { task_id, map, created_at, model } = now;
   const result = now.result_file === undefined ? undefined : await tasks.result(task_id);
   const question = questionIn(result ? (await tasks.question(task_id)).metadata : now.metadata);
-  // The engine may know what it was asked, but not how its requests are.
+  // A task without a question may be a batch. Without a worker, its rows are unknown.
   const mayBe = question !== undefined || now.question === undefined;
   if (!map && mayBe && isUnheard(now)) throw new Problem('no_worker', { task_id });
   if (!map || !question) return undefined;
@@ -107,8 +107,8 @@ export async function batchOf(tasks: CallerTasks, now: Standing): Promise<Batch 
   };
 }
 
-/** When it ended, by how. */
-const ENDED: Partial<Record<Batch['status'], keyof Batch>> = {
+/** The member that has the time of a batch's end, by its status. */
+export const ENDED: Partial<Record<Batch['status'], keyof Batch>> = {
   completed: 'completed_at',
   expired: 'expired_at',
   cancelled: 'cancelled_at',

@@ -13,7 +13,7 @@ import { keyAt } from '../tasks/task-id.ts';
 import { isTaskName } from '../tasks/task-name.ts';
 import type { CallerTasks } from '../tasks/tasks.ts';
 import { atLine, BatchLines, PROMPT } from './batch-lines.ts';
-import { batchOf, ENDPOINTS, MAX_METADATA, metadataOf } from './batch-object.ts';
+import { batchOf, ENDED, ENDPOINTS, MAX_METADATA, metadataOf } from './batch-object.ts';
 import { invalidValue, noSuch } from './errors.ts';
 import { findTask, idOf, taskIdOf } from './ids.ts';
 import { pageOf } from './pages.ts';
@@ -113,10 +113,9 @@ async function found(tasks: CallerTasks, id: string): Promise<Batch> {
   return batch;
 }
 
-/** With a batch that has ended without an answer its client has all that it can get. */
+/** A batch that ended without any answer has no output to fetch, so its result is acknowledged once its end was shown. */
 async function show(tasks: CallerTasks, batch: Batch, response: Response): Promise<void> {
-  const hasEnded = ['completed', 'cancelled', 'expired'].includes(batch.status);
-  if (hasEnded && batch.output_file_id === undefined) {
+  if (ENDED[batch.status] && batch.output_file_id === undefined) {
     acknowledgeOnceSent(tasks, await tasks.result(taskIdOf('Batch', batch.id)), response);
   }
   response.json(batch);

@@ -65,7 +65,8 @@ export interface FileContent {
   content: string | Uint8Array<ArrayBuffer>;
 }
 
-interface Wanted {
+/** A request of one method. */
+export interface Wanted {
   method?: Sent['method'];
   path: string;
   headers?: Record<string, string>;

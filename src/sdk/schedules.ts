@@ -1,14 +1,6 @@
 import { newKey } from '../tasks/task-id.ts';
-import type { CallOptions, StartOptions } from './client.ts';
-import type { Sent } from './transport.ts';
+import type { CallOptions, StartOptions, Wanted } from './client.ts';
 import type { NewSchedule, Schedule, ScheduleList, StartedTask } from './types.ts';
-
-interface Wanted {
-  method?: Sent['method'];
-  path: string;
-  headers?: Record<string, string>;
-  body?: object;
-}
 
 /** How requests are made. */
 interface Requests {
