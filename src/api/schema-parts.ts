@@ -13,10 +13,10 @@ export function named<Schema extends z.ZodType>(id: string, description: string,
 
 export const time = z.string().describe('ISO 8601, UTC, whole seconds.');
 
-/** Of accounts at Kimi. */
+/** Currencies of Kimi accounts. */
 export const currency = z.enum(['CNY', 'USD']);
 
-/** In a path. */
+/** A task id in a path. */
 export const taskIdWord = z.string().regex(TASK_ID, 'is no task id, e.g. kimi-1707654321-12345');
 
 export const taskId = named('TaskId', 'Id of a task.', taskIdWord.clone());

@@ -1,4 +1,4 @@
-/** The files that a batch makes: its answers and its errors, a request in each line. They are made of the results of its rows. */
+/** The output file and the error file of a batch, with a line for each request. Their lines are made from the results of the rows. */
 import { isRowAnswered } from '../results/map-result.ts';
 import type { CallerTasks, EndedRow } from '../tasks/tasks.ts';
 import { completionOf } from './chat.ts';

@@ -61,7 +61,7 @@ export function openAiErrorHandler(log: Logger): ErrorRequestHandler {
   };
 }
 
-/** @returns an error in OpenAI's form. One that is unexpected is logged, and says so. */
+/** @returns an error in OpenAI's form. An unexpected one is logged, and its message refers to the log. */
 export function saidOrLogged(error: unknown, request: Request, log: Logger): OpenAiError {
   const known = inOpenAiForm(error);
   if (!known) log.error({ err: error, path: pathOf(request) }, 'unexpected error of the OpenAI endpoints');

@@ -7,8 +7,9 @@ import type { Piece, ToolCallPart } from './answer.ts';
 import { kimiFinishReason } from './finish-reason.ts';
 
 /**
- * Longest JSON body or stream event, in UTF-16 units. The longest answer (`MAX_ANSWER_CHARS` in request.ts, 4 Mi units) takes 24 Mi if JSON
- * escapes each unit (`\uXXXX`); 8 Mi are left for the rest of the body.
+ * Longest JSON body or stream event, in UTF-16 units. The longest answer (`MAX_ANSWER_CHARS` in request.ts, 4 Mi units) takes 6 units of
+ * JSON for each of its own if all are escaped (`\uXXXX`), so 24 Mi. Rounded up to a power of two, which leaves room for ids, usage and
+ * tool calls.
  */
 const MAX_PIECE_CHARS = 32 * 1024 * 1024;
 
