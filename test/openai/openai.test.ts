@@ -396,9 +396,9 @@ it('keeps files for prompts and batches, each for its token, until they are dele
   expect((await openai.files.list({ purpose: 'user_data' })).data).toEqual([file]);
   expect((await other.files.list()).data).toEqual([]);
   await expect(blind.files.list()).rejects.toMatchObject({ status: 403 });
-  for (const stranger of [other.files.retrieve(file.id), other.files.delete(file.id), other.files.content(file.id)]) {
-    await expect(stranger).rejects.toBeInstanceOf(NotFoundError);
-  }
+  await expect(other.files.retrieve(file.id)).rejects.toBeInstanceOf(NotFoundError);
+  await expect(other.files.delete(file.id)).rejects.toBeInstanceOf(NotFoundError);
+  await expect(other.files.content(file.id)).rejects.toBeInstanceOf(NotFoundError);
   const wrong = openai.files.create({ file: await toFile(Buffer.from('x'), 'x.jsonl'), purpose: 'fine-tune' });
   await expect(wrong).rejects.toMatchObject({ status: 400, param: 'purpose' });
   expect(await openai.files.delete(file.id)).toEqual({ id: file.id, object: 'file', deleted: true });
