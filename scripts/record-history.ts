@@ -1,8 +1,8 @@
 /**
- * `npm run record-history`: runs each scenario on the real engine and writes its history to `test/histories`, replacing the
- * existing one. `npm run record-history -- -t NAME` records one of them.
+ * `npm run record-history`: runs each scenario on the real engine and writes its history to the folder of this version in
+ * `test/histories`, replacing the existing one; those of released versions stay. `npm run record-history -- -t NAME` records one of them.
  */
-import { writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -19,6 +19,7 @@ import { callbackFor, passOn } from '../test/support/callback.ts';
 import { standInTheWay } from '../test/support/disk.ts';
 import { serveBatches, startBatchIn, startMapIn } from '../test/support/maps.ts';
 import { openRelayedWorld } from '../test/support/relay.ts';
+import { recordingsOf, VERSION } from '../test/support/releases.ts';
 import { serve, until } from '../test/support/resources.ts';
 import { openWorld, type World, type WorldOptions } from '../test/support/world.ts';
 
@@ -293,15 +294,15 @@ const SCENARIOS: Record<string, Scenario> = {
   'wake-refused': { play: async (world) => await ended(world, 'delay=0'), options: { wakeUrl: 'unauthorized' } },
 };
 
+const folder = recordingsOf(VERSION);
+await mkdir(folder, { recursive: true });
+
 for (const [name, { options = {}, relay, play }] of Object.entries(SCENARIOS)) {
   it(name, async () => {
     const settings = { ...options, ...(options.wakeUrl && { wakeUrl: await gateway(options.wakeUrl) }) };
     const world = relay ? await openRelayedWorld(relay, settings) : await openWorld(settings);
     const history = await world.handle(await play(world)).fetchHistory();
-    await writeFile(
-      join(PACKAGE_ROOT, 'test', 'histories', `${name}.json`),
-      `${withoutMachine(historyToJSON(history))}\n`,
-    );
+    await writeFile(join(folder, `${name}.json`), `${withoutMachine(historyToJSON(history))}\n`);
   });
 }
 

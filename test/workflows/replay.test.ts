@@ -1,16 +1,20 @@
-/** Every recorded history replays on the current workflows: a worker that takes over a task continues it. */
+/** Every recorded history, of each version, replays on the current workflows: a worker that takes over a task continues it. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { historyFromJSON } from '@temporalio/common/lib/proto-utils.js';
 import { bundleWorkflowCode, DefaultLogger, Worker, type WorkflowBundleOption } from '@temporalio/worker';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { DIST, PACKAGE_ROOT } from '../../src/service/files.ts';
+import { DIST } from '../../src/service/files.ts';
 import { OwnThreadWorker } from '../../src/temporal/own-thread-worker.ts';
+import { HISTORIES, RELEASED, recordingsOf } from '../support/releases.ts';
 import { installRuntime } from '../support/world.ts';
 
-const HISTORIES = join(PACKAGE_ROOT, 'test', 'histories');
-const files = readdirSync(HISTORIES).filter((file) => file.endsWith('.json'));
+const versions = readdirSync(HISTORIES);
+const recordings = versions.flatMap((version) =>
+  readdirSync(join(HISTORIES, version)).map((name) => ({ version, file: join(version, name) })),
+);
+const files = recordings.map(({ file }) => file);
 
 // A failed replay logs its error; here it is expected.
 beforeAll(installRuntime);
@@ -40,16 +44,27 @@ describe.each([
     errors = await replayAll({ codePath: join(DIST, 'workflows.cjs') }, thread);
   });
 
-  it('a history of each workflow', () => {
-    for (const name of ['answered-in-time', 'limiter-grants-queues-refuses-and-pauses', 'scheduled']) {
-      expect(files).toContain(`${name}.json`);
+  it('a history of each workflow, of each version', () => {
+    expect(versions).toEqual(expect.arrayContaining(RELEASED));
+    for (const version of versions) {
+      for (const name of ['answered-in-time', 'limiter-grants-queues-refuses-and-pauses', 'scheduled']) {
+        expect(files).toContain(join(version, `${name}.json`));
+      }
     }
     expect([...errors.keys()].toSorted()).toEqual(files.toSorted());
   });
 
-  it.each(files)('%s', (file) => {
-    expect(errors.get(file)).toBeUndefined();
+  it.each(recordings)('$file', ({ version, file }) => {
+    const advice = RELEASED.includes(version)
+      ? `open tasks of ${version} would stand still: guard the changed command with patched() (docs/decisions/0015-deploys.md)`
+      : 'if the change is intended: npm run record-history';
+    expect(errors.get(file), advice).toBeUndefined();
   });
+});
+
+it('recordings of a released version stay', () => {
+  expect(() => recordingsOf('1.0.0', ['1.0.0'])).toThrow('1.0.0 is released');
+  expect(recordingsOf('1.1.0', ['1.0.0'])).toBe(join(HISTORIES, '1.1.0'));
 });
 
 describe('a changed workflow', () => {
