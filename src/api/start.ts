@@ -51,7 +51,7 @@ export async function startApi({ config, tasks, hasSocket, log }: ApiOptions): P
     const { createMcp } = await import('../mcp/http.ts');
     const app = createApi(tasks, log, fromTokens({ home, host, perMinute, log }), {
       openAi,
-      mcp: (tasksFor) => createMcp(tasksFor, config.KIMI_LANG, log),
+      mcp: (tasksFor) => createMcp(tasksFor, events, config.KIMI_LANG, log),
       streams: new EventStreams(events, { isValid: async (caller) => await isStillValid(home, caller), live }),
     });
     const server = createServer({ headersTimeout: HEADERS_TIMEOUT_MS }, app);

@@ -1,10 +1,13 @@
 /** Events of tasks, for any number of readers: one watcher polls a task for all of them. */
 import { createHash } from 'node:crypto';
+import { Readable } from 'node:stream';
 import { setTimeout as pause } from 'node:timers/promises';
 import pLimit from 'p-limit';
+import type { StreamProgress } from '../shared/relay.ts';
 import { Problem } from '../tasks/problem.ts';
-import type { ServiceTasks, Standing } from '../tasks/tasks.ts';
-import { hasResult } from '../tasks/view.ts';
+import type { Standing, Tasks } from '../tasks/tasks.ts';
+import { isOver } from '../tasks/view.ts';
+import { onceSaved } from '../tasks/worker-here.ts';
 
 /**
  * `state`: the task, whenever its state, step, position in the queue or rows change. `progress`: how far its answer is. `end`: the task with
@@ -26,7 +29,10 @@ export interface EventReader {
   end(): void;
 }
 
-/** Interval at which a task is polled, in milliseconds: after a change, and the longest without one. */
+/**
+ * Interval at which a task is polled, in milliseconds: after a change, and the longest without one. The engine reports changes to nobody
+ * who asks from outside; a result that this process's worker saves is seen at once.
+ */
 const LOOK_MS = { quick: 500, slow: 2_000 };
 
 /** Tasks that are polled at the same time: many may be watched. */
@@ -42,7 +48,7 @@ export class TaskEvents {
   private readonly watchers = new Map<string, Watcher>();
   private readonly few = pLimit(LOOKS);
 
-  constructor(private readonly open: () => Promise<Pick<ServiceTasks, 'find'>>) {}
+  constructor(private readonly open: () => Promise<Pick<Tasks, 'find'>>) {}
 
   /**
    * Reports the events after a given one; without one, the present state and the events after it. A reader whose event is no longer kept
@@ -63,6 +69,23 @@ export class TaskEvents {
     return watcher.add(reader, after);
   }
 
+  /** Yields a task whenever it has changed, until it has ended or all readers are ended. @param signal ends the events with an error */
+  async *changes(now: Standing, signal: AbortSignal): AsyncGenerator<Standing, void> {
+    const queue = new Readable({ objectMode: true, read() {}, signal });
+    const take = (events: readonly TaskEvent[]): void => events.forEach((event) => void queue.push(event));
+    const leave = this.follow(now, undefined, { take, end: () => void queue.push(null) });
+    let task = now;
+    try {
+      for await (const { name, data } of queue as AsyncIterable<TaskEvent>) {
+        const content: unknown = JSON.parse(data);
+        task = name === 'progress' ? { ...task, progress: content as StreamProgress } : (content as Standing);
+        yield task;
+      }
+    } finally {
+      leave?.();
+    }
+  }
+
   /** Ends all readers. */
   stop(): void {
     for (const watcher of this.watchers.values()) watcher.stop();
@@ -75,16 +98,19 @@ class Watcher {
   private events: TaskEvent[] = [];
   private number = 0;
   private readonly readers = new Set<EventReader>();
-  private readonly stopping = new AbortController();
   private readonly said = new Map<'state' | 'progress', string>();
   private idleSince = performance.now();
+  private isStopped = false;
+  /** Ends the pause before the next look. */
+  private waking = new AbortController();
 
   constructor(
     now: Standing,
     private readonly look: () => Promise<Standing>,
   ) {
     this.see(now);
-    this.done = this.watch();
+    const forget = onceSaved(now.task_id, () => this.waking.abort());
+    this.done = this.watch().finally(forget);
   }
 
   add(reader: EventReader, after: string | undefined): (() => void) | undefined {
@@ -104,7 +130,8 @@ class Watcher {
   }
 
   stop(): void {
-    this.stopping.abort();
+    this.isStopped = true;
+    this.waking.abort();
   }
 
   /** @returns the number of the event that a reader has; without one, that before the newest state. */
@@ -120,12 +147,12 @@ class Watcher {
   }
 
   private async watch(): Promise<void> {
-    const { signal } = this.stopping;
     let waitMs = LOOK_MS.quick;
-    while (!signal.aborted) {
-      await pause(waitMs, undefined, { signal, ref: false }).catch(() => {});
+    while (!this.isStopped) {
+      await pause(waitMs, undefined, { signal: this.waking.signal, ref: false }).catch(() => {});
       const isIdle = this.readers.size === 0 && performance.now() - this.idleSince > LINGER_MS;
-      if (signal.aborted || isIdle) break;
+      if (this.isStopped || isIdle) break;
+      if (this.waking.signal.aborted) this.waking = new AbortController();
       const changes = this.hasEnded ? [] : await this.changes();
       waitMs = changes.length > 0 ? LOOK_MS.quick : Math.min(waitMs * 1.5, LOOK_MS.slow);
       if (changes.length > 0) for (const reader of this.readers) reader.take(changes);
@@ -171,10 +198,6 @@ class Watcher {
     const id = `${this.number}-${createHash('sha256').update(`${name} ${data}`).digest('hex').slice(0, 16)}`;
     this.events = [...this.events.slice(1 - KEPT), { name, id, number: this.number, data }];
   }
-}
-
-function isOver(task: Standing): boolean {
-  return task.ended !== undefined || hasResult(task);
 }
 
 /** @returns what a new `state` event depends on. The expected wait in the queue is not part of it. */

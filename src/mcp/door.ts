@@ -1,6 +1,6 @@
 import type { ResultFile } from '../shared/result.ts';
 import { MAX_PROMPT_BYTES, type Lang, type TaskFile } from '../shared/task.ts';
-import type { Attachment, Tasks } from '../tasks/tasks.ts';
+import type { Attachment, Standing, Tasks } from '../tasks/tasks.ts';
 
 /** Largest message, in bytes: a prompt in which every character is escaped. */
 export const MAX_MESSAGE_BYTES = 7 * MAX_PROMPT_BYTES;
@@ -10,6 +10,8 @@ export interface Door {
   lang: Lang;
   /** Opens the operations that the client may use; called for each request. */
   open: () => Promise<Tasks>;
+  /** Yields a task whenever it has changed, until it has ended or the services do. @param now the task as the client may see it */
+  changes: (now: Standing, signal: AbortSignal) => AsyncIterable<Standing>;
   /** Reads files of the client's user and stores them; absent if the client may be on another machine. */
   keepFiles?: (paths: string[], tasks: Tasks) => Promise<TaskFile[]>;
   /** Reads a file of rows of the client's user; absent as `keepFiles`. */

@@ -6,6 +6,7 @@ import type { Request as ExpressRequest, RequestHandler, Response as ExpressResp
 import type { Logger } from 'pino';
 import { acknowledgeOnceSent } from '../api/once-sent.ts';
 import { detailsOf } from '../api/problems.ts';
+import type { TaskEvents } from '../api/task-events.ts';
 import { sentenceFor } from '../cli/error-sentence.ts';
 import { loadText } from '../cli/text/load.ts';
 import { HttpError } from '../service/http.ts';
@@ -19,6 +20,7 @@ import { mcpText } from './text/index.ts';
 /** @param tasksFor the operations that the sender of a request may use; it was authenticated before */
 export function createMcp(
   tasksFor: (request: ExpressRequest) => Promise<Tasks>,
+  events: Pick<TaskEvents, 'changes'>,
   lang: Lang,
   log: Logger,
 ): RequestHandler {
@@ -29,6 +31,7 @@ export function createMcp(
       lang,
       explain,
       open: async () => await tasksFor(request),
+      changes: (now, signal) => events.changes(now, signal),
       sending: (result, tasks) => acknowledgeOnceSent(tasks, result, response),
     };
     const { fetch } = createMcpHandler((context) => createMcpServer(door, context), {

@@ -43,6 +43,11 @@ export interface CallOptions {
   signal?: AbortSignal | undefined;
 }
 
+export interface StreamOptions extends CallOptions {
+  /** False for the events without the text of the answer. Default: true. */
+  text?: boolean;
+}
+
 export interface StartOptions extends CallOptions {
   /** Starts one task only, however often it is used. Absent: a new one for each call. */
   idempotencyKey?: string;
@@ -182,8 +187,8 @@ export class KimiDispatch {
   }
 
   /** Follows a task to its outcome, with the text of its answer, also through restarts of the service. */
-  async *stream(taskId: string, { signal }: CallOptions = {}): AsyncGenerator<TaskEvent, void> {
-    yield* this.follow(`${pathOf(taskId)}/events?text=1`, signal);
+  async *stream(taskId: string, { signal, text = true }: StreamOptions = {}): AsyncGenerator<TaskEvent, void> {
+    yield* this.follow(`${pathOf(taskId)}/events${text ? '?text=1' : ''}`, signal);
   }
 
   private async *follow(path: string, signal: AbortSignal | undefined): AsyncGenerator<TaskEvent, void> {
@@ -269,7 +274,7 @@ export class KimiDispatch {
   }
 
   private async outcome(taskId: string, signal: AbortSignal | undefined): Promise<Result> {
-    for await (const { type } of this.follow(`${pathOf(taskId)}/events`, signal)) if (type === 'end') break;
+    for await (const { type } of this.stream(taskId, { signal, text: false })) if (type === 'end') break;
     return await this.ask<Result>({ path: `${pathOf(taskId)}/result` }, signal);
   }
 

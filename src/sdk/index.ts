@@ -6,6 +6,7 @@ export {
   type FileContent,
   type ListFilter,
   type StartOptions,
+  type StreamOptions,
 } from './client.ts';
 export { ApiError, KimiDispatchError, TaskError, UnreachableError } from './errors.ts';
 export type { Progress, TaskEvent } from './events.ts';

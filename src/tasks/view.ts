@@ -37,3 +37,8 @@ export function isUnheard({ live, result_file: file }: Standing): boolean {
 export function hasResult({ state, result_file: file, missing_file: missing }: Standing): boolean {
   return isOutcome(state) && (file !== undefined || missing !== undefined);
 }
+
+/** @returns whether nothing more will happen to a task: it has its result, or will have none. */
+export function isOver(task: Standing): boolean {
+  return task.ended !== undefined || hasResult(task);
+}

@@ -8,6 +8,7 @@ import { TaskEvents, type TaskEvent } from '../../src/api/task-events.ts';
 import { createToken, isStillValid, revokeToken } from '../../src/api/tokens.ts';
 import { ReceivedStore } from '../../src/relay/recordings.ts';
 import type { ServiceTasks, Standing } from '../../src/tasks/tasks.ts';
+import { noteSaved } from '../../src/tasks/worker-here.ts';
 import { lifetime, serve, silent, temporaryFolder, until } from '../support/resources.ts';
 
 const PATH = '/v1/tasks/kimi-1-1/events';
@@ -176,6 +177,21 @@ it('are not taken for those of another process, whatever their digest begins wit
     new TaskEvents(async () => moving().tasks).follow(task, '9--another', reader);
     expect(names, task.task_id).toEqual(['end']);
   }
+});
+
+it('report a result that this process has saved without waiting for the next look', async () => {
+  const ends: string[] = [];
+  const tasks = { find: async (task_id: string) => ({ task_id, ...SAVED }) as Standing };
+  const events = new TaskEvents(async () => tasks);
+  for (const task_id of ['kimi-2-1', 'kimi-2-2']) {
+    const take = (all: readonly TaskEvent[]): void => {
+      if (all.some(({ name }) => name === 'end')) ends.push(task_id);
+    };
+    events.follow({ task_id, state: 'queued', step: 'queued' } as Standing, undefined, { take, end() {} });
+  }
+  noteSaved('kimi-2-2');
+  await until(() => ends.length === 2);
+  expect(ends).toEqual(['kimi-2-2', 'kimi-2-1']);
 });
 
 it('cost a look at the task for all readers together', async () => {

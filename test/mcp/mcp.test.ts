@@ -258,7 +258,7 @@ describe('over standard input and output', () => {
 
   it('a client of the Tasks extension gets a task that tasks/get knows; another client gets none', async () => {
     const { env } = stack();
-    const server = launch(['mcp'], env);
+    const server = launch(['mcp', '--channel'], env);
     const lines = createInterface(server.child.stdout)[Symbol.asyncIterator]();
     let id = 0;
     const request = async (
@@ -275,8 +275,12 @@ describe('over standard input and output', () => {
       server.child.stdin.write(
         `${JSON.stringify({ jsonrpc: '2.0', id, method, params: { ...params, _meta: meta } })}\n`,
       );
-      // oxlint-disable-next-line typescript/no-explicit-any
-      return JSON.parse((await lines.next()).value as string) as Record<'result' | 'error', any>;
+      return await until(async () => {
+        // oxlint-disable-next-line typescript/no-explicit-any
+        const answer = JSON.parse((await lines.next()).value as string) as Record<'id' | 'result' | 'error', any>;
+        // A notification of the channel has none.
+        return answer.id === undefined ? undefined : answer;
+      });
     };
     // What is no JSON is no request, and ends nothing.
     server.child.stdin.write('no JSON\n\0\n');
@@ -317,6 +321,8 @@ describe('over standard input and output', () => {
     const { result: plain } = await request('tools/call', args, {});
     expect(plain).toMatchObject({ resultType: 'complete', structuredContent: { task_name: 'extension' } });
     expect(plain).not.toHaveProperty('taskId');
+    // What the channel still waits for keeps no process.
+    await request('tools/call', { ...args, arguments: { prompt: 'open [[simulate: delay=60000]]' } });
     server.child.stdin.end();
     expect((await server.ended).code).toBe(0);
   });

@@ -49,6 +49,7 @@ it('dispatches, follows, lists, reads, continues and acknowledges a task; files 
   const output = events.map((event) => (event.type === 'text' ? event.text : '')).join('');
   expect(output).toContain('one');
   expect(await kimi.result(id)).toMatchObject({ status: 'done', output });
+  expect(await all(kimi.stream(id, { text: false }))).toEqual([events.at(-1)]);
   const next = await kimi.continue(id, 'and then?');
   expect(await kimi.result(next)).toMatchObject({ continues: id, status: 'done' });
   expect(await kimi.acknowledge(id)).toMatchObject({ notification: id });

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { langOf } from '../../config/early.ts';
 import { GIVEN_ENV, loadEnvFiles } from '../../config/env-file.ts';
 import { EXIT, type Exit } from '../../service/exit.ts';
+import type { Tasks } from '../../tasks/tasks.ts';
 import { keepFiles } from '../job.ts';
 import { command, ending } from '../options.ts';
 import { openTasks } from '../tasks.ts';
@@ -13,18 +14,22 @@ export function mcpCommand(say: CliText): Command {
     .action(ending(async ({ channel }: { channel?: true }) => await mcp(say, channel)));
 }
 
+/** Clients keep the server for days: `.env` may have changed, and other services run. */
+async function open(): Promise<Tasks> {
+  process.env = { ...GIVEN_ENV };
+  loadEnvFiles();
+  return await openTasks();
+}
+
 async function mcp(say: CliText, channel = false): Promise<Exit> {
   // Other commands, and shell completion, do not need it.
   const { serveOnStdio } = await import('../../mcp/stdio.ts');
+  const { taskChanges } = await import('../task-changes.ts');
   await serveOnStdio({
     lang: langOf(),
     channel,
-    open: async () => {
-      // Clients keep the server for days: `.env` may have changed, and other services run.
-      process.env = { ...GIVEN_ENV };
-      loadEnvFiles();
-      return await openTasks();
-    },
+    open,
+    changes: taskChanges(open),
     keepFiles: async (attach, tasks) =>
       (await keepFiles({ attach }, async (file) => await tasks.keep(file), say)).files ?? [],
     readRows: async (path) => await (await import('../map.ts')).readRowsFile(path, say),
