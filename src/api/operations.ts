@@ -5,7 +5,7 @@ import type { Route } from '../shared/chat.ts';
 import { HttpError } from '../service/http.ts';
 import { parseTaskId } from '../shared/task-id.ts';
 import { Problem } from '../tasks/problem.ts';
-import type { Filter, NewMap, NewTask, Tasks } from '../tasks/tasks.ts';
+import type { CallerTasks, Filter, NewMap, NewTask, Tasks } from '../tasks/tasks.ts';
 import { isUnheard } from '../tasks/view.ts';
 import {
   checkConversation,
@@ -148,6 +148,16 @@ export const OPERATIONS: readonly Operation[] = [
     answers: { 200: schemas.task },
     problems: [...OF_A_CHAT, 'unusable_files'],
     run: async (tasks, request) => await tasks.find(idOf(request), chatOf(request)),
+  },
+  {
+    id: 'removeTask',
+    method: 'delete',
+    path: '/v1/tasks/{task_id}',
+    summary: 'Remove a task that has ended, a map with its rows',
+    query: schemas.chatQuery,
+    answers: { 200: schemas.removal },
+    problems: [...OF_A_CHAT, 'still_open', 'needed', 'unusable_files'],
+    run: remove,
   },
   {
     id: 'getResult',
@@ -303,6 +313,13 @@ async function startMap(tasks: Tasks, request: Request, response: Response): Pro
   const started = await tasks.startMap(map, keyOf(request));
   response.status(started.status === 'known' ? 200 : 201).location(`/v1/tasks/${started.task_id}`);
   return started;
+}
+
+async function remove(tasks: CallerTasks, request: Request): Promise<object> {
+  const task_id = idOf(request);
+  const kept = await tasks.remove(task_id, chatOf(request));
+  if (!kept) return { task_id, status: 'removed' };
+  throw kept.kept === 'open' ? new Problem('still_open', { task_id }) : new Problem('needed', { task_id, by: kept.by });
 }
 
 async function acknowledge(tasks: Tasks, request: Request): Promise<object> {

@@ -19,6 +19,12 @@ export const PROBLEMS: Record<ProblemCode, [status: number, title: string, detai
   already_ended: [409, 'The task has ended already'],
   still_ending: [409, 'The task has received the cancellation and finishes its step'],
   not_paused: [409, 'The task does not wait for a budget'],
+  still_open: [
+    409,
+    'The task is open, so it is not removed',
+    'Cancel it first. One that has a result is acknowledged first, or still accepts a late answer',
+  ],
+  needed: [409, 'The task in `by` needs this one, so it is not removed', 'Remove the task in `by` first'],
   no_worker: [503, 'No worker answers'],
   not_late: [409, 'The task has no answer that came late'],
   chat_limit: [429, 'The chat has started as many tasks in this hour as it may'],

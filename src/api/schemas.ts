@@ -323,6 +323,12 @@ export const cancellation = named(
   }) satisfies z.ZodType<Cancellation>,
 );
 
+export const removal = named(
+  'Removal',
+  'The task is removed, a map with its rows: its result, its question, and what the engine has of it.',
+  z.object({ task_id: taskId, status: z.literal('removed') }),
+);
+
 export const problem = named(
   'Problem',
   'Problem Details (RFC 9457). `code` is stable; other members depend on it.',

@@ -7,7 +7,7 @@ import { CliError, exitForRefusal } from './exit.ts';
 import type { CliText } from './text/index.ts';
 
 /** Without those that only the configuration explains, or that no command causes. */
-type SaidCode = Exclude<ProblemCode, 'no_api_key' | 'not_allowed'>;
+type SaidCode = Exclude<ProblemCode, 'no_api_key' | 'not_allowed' | 'still_open' | 'needed'>;
 
 const SENTENCES: { [Code in SaidCode]: (params: Problems[Code], say: CliText, text: Text) => [Exit, string] } = {
   unknown_task: ({ task_id }, say) => [EXIT.unknown_task, say.unknownTask(task_id)],

@@ -244,6 +244,11 @@ export class KimiDispatch {
     }
   }
 
+  /** Removes a task that has ended, a map with its rows: its result, its question, and what the engine has of it. */
+  async remove(taskId: string, { signal }: CallOptions = {}): Promise<void> {
+    await this.once({ method: 'DELETE', path: pathOf(taskId) }, 'unknown_task', signal);
+  }
+
   /** The user has seen the answer: the agent is not woken again, and the inbox does not list it. */
   async acknowledge(taskId: string, { signal }: CallOptions = {}): Promise<Acknowledgement> {
     return await this.ask<Acknowledgement>({ method: 'POST', path: `${pathOf(taskId)}/ack`, body: {} }, signal);

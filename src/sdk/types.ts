@@ -975,6 +975,10 @@ export interface Cancellation {
   status: 'cancelled' | 'stream_closed';
   received?: boolean;
 }
+export interface Removal {
+  task_id: TaskId;
+  status: 'removed';
+}
 export interface Problem {
   type: string;
   title: string;

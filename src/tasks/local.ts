@@ -164,9 +164,10 @@ export class LocalTasks implements ServiceTasks {
     return await this.context.withClient(async (client) => await cancel(client, this.context, task_id));
   }
 
-  async remove(task_id: string): Promise<Kept | undefined> {
+  async remove(task_id: string, chat?: Route): Promise<Kept | undefined> {
     const { context } = this;
     const { results } = context;
+    await checkChat(context, task_id, chat);
     return await context.withClient(async (client) => {
       const found = await removable(client, results, task_id);
       if ('kept' in found) return found;

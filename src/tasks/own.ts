@@ -111,9 +111,9 @@ export class OwnTasks implements CallerTasks {
     return await this.all.cancel(task_id, chat);
   }
 
-  async remove(task_id: string): Promise<Kept | undefined> {
+  async remove(task_id: string, chat?: Route): Promise<Kept | undefined> {
     await this.check('change', task_id);
-    return await this.all.remove(task_id);
+    return await this.all.remove(task_id, chat);
   }
 
   async limits(): Promise<Usage> {

@@ -21,6 +21,10 @@ export interface Problems {
   still_ending: { task_id: string };
   /** The task does not wait for a budget. */
   not_paused: { task_id: string };
+  /** The task may still save a result, so it cannot be removed. */
+  still_open: { task_id: string };
+  /** Another task needs the result of this one, so it cannot be removed: a row its map, and a map the one that retried its failed rows. */
+  needed: { task_id: string; by: string };
   /** No worker answers. */
   no_worker: { task_id?: string };
   /** The task has no answer that came late. */

@@ -289,8 +289,8 @@ export interface CallerTasks extends Tasks {
   limits(): Promise<Usage>;
   /** Stores rows that have options of their own. @param file which they were read from */
   storeRows(file: Pick<StoredRows, 'name' | 'sha256'>, rows: Rows): Promise<StoredRows>;
-  /** Removes a task that has ended. @returns why it is kept; `undefined` if it is removed */
-  remove(task_id: string): Promise<Kept | undefined>;
+  /** Removes a task that has ended, a map with its rows. @returns why it is kept; `undefined` if it is removed */
+  remove(task_id: string, chat?: Route): Promise<Kept | undefined>;
   /** @returns the rows of a map that has ended, in order. */
   rowsOf(task_id: string): AsyncIterable<EndedRow>;
   readonly uploads: Uploads;

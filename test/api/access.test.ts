@@ -72,6 +72,7 @@ const DONE: Record<string, { deed: Deed; toOne?: true; body?: object | Buffer }>
   getLimits: { deed: 'read' },
   cancelTask: { deed: 'change', toOne: true },
   allowTask: { deed: 'allow', toOne: true },
+  removeTask: { deed: 'change', toOne: true },
   acknowledgeTask: { deed: 'change', toOne: true },
   listResults: { deed: 'read' },
   getLatestResult: { deed: 'read' },

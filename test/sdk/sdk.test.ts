@@ -58,7 +58,7 @@ it('dispatches, follows, lists, reads, continues and acknowledges a task; files 
     .toEqual(expect.arrayContaining([id, next]));
 });
 
-it('lists by cursors; a task that was cancelled may be cancelled again', async () => {
+it('lists by cursors; a task that was cancelled may be cancelled again, and removed', async () => {
   const { api } = stack();
   const kimi = new KimiDispatch({ ...api, baseUrl: `${api.baseUrl}/v1/` });
   const prompts = Array.from({ length: 3 }, (_, n) => `page ${n} [[simulate: delay=60000]]`);
@@ -70,6 +70,7 @@ it('lists by cursors; a task that was cancelled may be cancelled again', async (
     .poll(async () => (await all(paged.list({ name: 'page' }))).map(({ task_id }) => task_id).toSorted())
     .toEqual(ids.toSorted());
   expect(pages.at(-1)).toMatch(/^\/v1\/tasks\?limit=100&name=page&cursor=./);
+  expect(await thrown(kimi.remove(ids[0] ?? ''))).toMatchObject({ status: 409, code: 'still_open', taskId: ids[0] });
   for (const id of ids) expect(await kimi.cancel(id)).toMatchObject({ task_id: id, status: 'cancelled' });
   expect(await kimi.cancel(ids[0] ?? '')).toEqual({ task_id: ids[0], status: 'cancelled' });
   expect(await thrown(kimi.result(ids[0] ?? ''))).toMatchObject({
@@ -77,6 +78,12 @@ it('lists by cursors; a task that was cancelled may be cancelled again', async (
     code: 'cancelled',
     taskId: ids[0],
   });
+  await kimi.acknowledge(ids[0] ?? '');
+  // Its workflow ends a moment later.
+  await expect.poll(async () => await thrown(kimi.remove(ids[0] ?? ''))).toBeUndefined();
+  const gone = { status: 404, code: 'unknown_task', taskId: ids[0] };
+  expect(await thrown(kimi.remove(ids[0] ?? ''))).toMatchObject(gone);
+  expect(await thrown(kimi.status(ids[0] ?? ''))).toMatchObject(gone);
 });
 
 it('maps rows; those without an answer are yielded too', async () => {
@@ -86,10 +93,16 @@ it('maps rows; those without an answer are yielded too', async () => {
   const error = await thrown(kimi.result(map));
   expect(error).toBeInstanceOf(TaskError);
   expect(error).toMatchObject({ code: 'failed', taskId: map, result: { map: { rows: 2, done: 1, failed: 1 } } });
-  expect(await all(kimi.rows(map))).toMatchObject([
+  const results = await all(kimi.rows(map));
+  expect(results).toMatchObject([
     { status: 'done', row: { map, number: 1 }, output: expect.stringContaining('fig') as string },
     { status: 'failed', row: { map, number: 2 } },
   ]);
+  const row = results[0]?.task_id ?? '';
+  expect(await thrown(kimi.remove(row))).toMatchObject({ status: 409, code: 'needed', problem: { by: map } });
+  await kimi.acknowledge(map);
+  await expect.poll(async () => await thrown(kimi.remove(map))).toBeUndefined();
+  expect(await thrown(kimi.result(row))).toMatchObject({ code: 'unknown_task' });
   const good = await kimi.map({ name: 'a.csv', content: 'word\nplum\n' }, 'Define {{word}}');
   expect(await thrown(all(kimi.rows(await kimi.dispatch('no map'))))).toMatchObject({ code: 'no_map' });
   expect(await kimi.result(good)).toMatchObject({ status: 'done', map: { rows: 1, done: 1 } });
