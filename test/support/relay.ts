@@ -76,6 +76,8 @@ export async function openRelayedWorld(
           method: 'POST',
           headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
           body: typeof body === 'string' ? body : JSON.stringify(body),
+          // The relay closes idle connections, and tests kill it: one that is kept could be dead.
+          reset: true,
         });
         return { status: statusCode, json: await answer.json() };
       },
