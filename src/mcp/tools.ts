@@ -68,8 +68,12 @@ function addReaders(server: McpServer, door: Door): void {
     { ...of('kimi_result'), annotations },
     answering(door, async ({ task_id, row, offset }) => {
       const tasks = await door.open();
-      const id = row === undefined ? task_id : rowTaskId((await tasks.result(task_id)).task_id, row);
-      return resultOf(await resultToSend(door, tasks, id), lang, offset);
+      if (row === undefined) return resultOf(await resultToSend(door, tasks, task_id), lang, offset);
+      const map = await tasks.result(task_id);
+      const saved = await resultToSend(door, tasks, rowTaskId(map.task_id, row));
+      // Rows are acknowledged by their map.
+      door.sending?.(map, tasks);
+      return resultOf(saved, lang, offset);
     }),
   );
 }

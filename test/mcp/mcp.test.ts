@@ -343,8 +343,16 @@ describe('over HTTP', () => {
     expect(waited.structuredContent).toMatchObject({ ended: true, result: { task_id, status: 'done' } });
     expect(progress.length).toBeGreaterThan(0);
     // Its result may be removed then, when it is old.
-    const file = join(resultsOf(stack().env), `${task_id}.json`);
-    await until(async () => (JSON.parse(await readFile(file, 'utf8')) as { acknowledged?: true }).acknowledged);
+    const isAcknowledged = async (id: string): Promise<true | undefined> =>
+      (
+        JSON.parse(await readFile(join(resultsOf(stack().env), `${id}.json`), 'utf8')) as {
+          acknowledged?: true;
+        }
+      ).acknowledged;
+    await until(async () => await isAcknowledged(task_id));
+    const { task_id: map } = (await call(mine, 'kimi_map', { prompt: '{{n}}', rows: [{ n: 1 }] })).data;
+    await until(async () => !(await call(mine, 'kimi_result', { task_id: map, row: 1 })).isError);
+    await until(async () => await isAcknowledged(map));
     // A path would be one of the computer of the services.
     const files = await call(mine, 'kimi_dispatch', { prompt: 'x', files: ['/etc/passwd'] });
     expect({ isError: files.isError, text: textOf(files) }).toMatchObject({
