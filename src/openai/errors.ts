@@ -7,6 +7,7 @@ import type { BudgetPause } from '../shared/budget.ts';
 import type { ResultFile } from '../shared/result.ts';
 import type { TaskError } from '../shared/task.ts';
 import { Problem } from '../tasks/problem.ts';
+import { sayDetail, type OptionNames } from '../text/error-details.ts';
 
 interface Kind {
   type?: string;
@@ -113,24 +114,23 @@ const PARAMS: Record<string, string> = {
   unpriced: 'model',
 };
 
-/** Options of the command line, which the message of a refusal may name, as parameters. */
-const OPTIONS: Record<string, string> = {
-  '--thinking': 'reasoning_effort',
-  '--max-tokens': 'max_tokens',
-  '--batch': 'service_tier',
-  '--search': 'web_search',
+/** OpenAI's names of what the message of a refusal advises about. */
+const NAMES: OptionNames = {
+  thinking: 'reasoning_effort',
+  max_tokens: 'max_tokens',
+  temperature: 'temperature',
+  batch: 'service_tier',
+  search: 'web_search',
+  tools: 'tools',
 };
-
-function withoutOptions(message: string): string {
-  return message.replaceAll(/--[a-z][a-z-]*/g, (option) => OPTIONS[option] ?? option.slice(2));
-}
 
 function refused({ params: { reason } }: Problem<'unusable_request'>): OpenAiError {
   const { type, message, detail } = reason;
   if (type === 'retired_model') return new OpenAiError(404, message, { param: 'model', code: 'model_not_found' });
   const param = detail && PARAMS[detail.code];
   const code = type === 'prompt_too_long' ? 'context_length_exceeded' : 'unsupported_value';
-  return new OpenAiError(400, withoutOptions(message), { code, ...(param !== undefined && { param }) });
+  const said = detail && sayDetail(detail, 'en', NAMES);
+  return new OpenAiError(400, said ?? message, { code, ...(param !== undefined && { param }) });
 }
 
 /** @returns the error for a client that would wait until a task is allowed; the same request gets its answer then. */

@@ -4,14 +4,27 @@ import { SCHEMA_TYPES } from '../shared/json-schema.ts';
 import type { Lang } from '../shared/task.ts';
 import { sayCause, sayCode } from './system-errors.ts';
 
+/** The options that a sentence may advise about, as the command line names them. */
+const OPTIONS = {
+  thinking: '--thinking',
+  max_tokens: '--max-tokens',
+  temperature: '--temperature',
+  batch: '--batch',
+  search: '--search',
+  tools: '--tools',
+};
+
+export type OptionNames = typeof OPTIONS;
+
 /**
+ * @param names of options, where they are not those of the command line
  * @returns the sentence for a detail; `undefined` for an unknown code. It leaves out what to do if the sentence of the error's type
  * (`reasons`) has it.
  */
-export function sayDetail(detail: ErrorDetail, lang: Lang): string | undefined {
+export function sayDetail(detail: ErrorDetail, lang: Lang, names = OPTIONS): string | undefined {
   const words = WORDS[lang];
   return Object.hasOwn(words, detail.code)
-    ? (words[detail.code] as (detail: ErrorDetail) => string)(detail)
+    ? (words[detail.code] as (detail: ErrorDetail, names: OptionNames) => string)(detail, names)
     : undefined;
 }
 
@@ -49,34 +62,34 @@ const REFUSALS: Record<Lang, Record<Refusal, string>> = {
   },
 };
 
-type Words = { [Code in keyof Details]: (params: Details[Code]) => string };
+type Words = { [Code in keyof Details]: (params: Details[Code], names: OptionNames) => string };
 
 const WORDS: Record<Lang, Words> = {
   en: {
-    always_thinks: ({ model, effort }) =>
-      `${model} always thinks; ${effort ? `use --thinking ${effort}` : 'leave --thinking out'}`,
+    always_thinks: ({ model, effort }, { thinking }) =>
+      `${model} always thinks; ${effort ? `use ${thinking} ${effort}` : `leave ${thinking} out`}`,
     answered: ({ status, words, elsewhere }) =>
       `Kimi answered ${status}${words ? `: ${words}` : ''}${elsewhere ? '; is KIMI_API_URL right?' : ''}`,
     broke: ({ address, cause }) => `the connection to ${address} broke after the request was sent: ${inEnglish(cause)}`,
     file: ({ cause }) => sayCode(cause, 'en'),
     file_gone: ({ name }) => `${name} is not stored any more, so nothing was sent; attach it again`,
-    cap: ({ model, context }) => `${model} has room for ${context} tokens; lower --max-tokens`,
+    cap: ({ model, context }, { max_tokens }) => `${model} has room for ${context} tokens; lower ${max_tokens}`,
     gateway: ({ address, status, words, advice }) =>
       `${address} answered ${status}${words ? `: ${words}` : ''}${advice ? GATEWAY_ADVICE[advice] : ''}`,
     gateway_unreachable: ({ address, cause }) => `cannot reach ${address}: ${inEnglish(cause)}`,
     no_effort: ({ model, effort, efforts }) => `${model} has no thinking effort ${effort}; use ${efforts.join(', ')}`,
-    no_efforts: ({ model, hasSwitch }) =>
-      `${model} has no thinking effort; ${hasSwitch ? 'use --thinking on or off' : 'leave --thinking out'}`,
+    no_efforts: ({ model, hasSwitch }, { thinking }) =>
+      `${model} has no thinking effort; ${hasSwitch ? `use ${thinking} on or off` : `leave ${thinking} out`}`,
     no_images: ({ model, successor }) => `${model} accepts no images; use a model that does, e.g. ${successor}`,
     no_schema: ({ type }) => `JSON Schema has no type ${type}; use ${SCHEMA_TYPES.join(', ')}`,
-    no_batch: ({ model, tools }) =>
+    no_batch: ({ model, tools }, names) =>
       tools
-        ? 'a batch has no tools; leave --batch or --search and --tools out'
+        ? `a batch has no tools; leave ${names.batch} or ${names.search} and ${names.tools} out`
         : model === undefined
-          ? 'only Moonshot answers batches, and tasks do not go there; leave --batch out, or set KIMI_API_URL=https://api.moonshot.cn/v1'
-          : `${model} answers no batches; use kimi-k2.6 or kimi-k2.7-code, or leave --batch out`,
-    no_tools: ({ tools, simulated }) =>
-      `${tools.join(', ')}: only Moonshot runs tools for Kimi, and tasks do not go there; leave --search and --tools out, or set ${simulated ? 'KIMI_CALLBACKS=relay and start again' : 'KIMI_API_URL=https://api.moonshot.cn/v1'}`,
+          ? `only Moonshot answers batches, and tasks do not go there; leave ${names.batch} out, or set KIMI_API_URL=https://api.moonshot.cn/v1`
+          : `${model} answers no batches; use kimi-k2.6 or kimi-k2.7-code, or leave ${names.batch} out`,
+    no_tools: ({ tools, simulated }, names) =>
+      `${tools.join(', ')}: only Moonshot runs tools for Kimi, and tasks do not go there; leave ${names.search} and ${names.tools} out, or set ${simulated ? 'KIMI_CALLBACKS=relay and start again' : 'KIMI_API_URL=https://api.moonshot.cn/v1'}`,
     no_tool: ({ tool, words }) => `Moonshot does not offer ${tool} (${words}), so nothing was paid; leave it out`,
     not_resumed: ({ why, requests }) =>
       `${why}; ${requests > 1 ? `Kimi was asked ${requests} times, and is not asked again` : 'it was not asked again, since it could be paid for twice'}; kimi-dispatch retry asks it as a new task`,
@@ -93,7 +106,8 @@ const WORDS: Record<Lang, Words> = {
     said: ({ words }) => words,
     reported: ({ words }) => `Kimi reported an error in its answer: ${words}`,
     retired: ({ model, date, successor }) => `${model} was retired at Moonshot on ${date}; use ${successor}`,
-    temperature: ({ model, only }) => `${model} accepts only temperature ${only}; leave --temperature out`,
+    temperature: ({ model, only }, { temperature }) =>
+      `${model} accepts only temperature ${only}; leave ${temperature} out`,
     unpriced: ({ model, host }) =>
       `the price of ${model} at ${host} is not known, so no budget can be kept; use a model of kimi-dispatch models with a price, or leave the budget out`,
     unreached: ({ cause }) => inEnglish(cause),
@@ -107,29 +121,29 @@ const WORDS: Record<Lang, Words> = {
       `the ${conversation ? 'conversation with the new prompt' : 'prompt'} has ${at_least ? 'at least ' : ''}${tokens} tokens, and ${model} has room for ${room}; ${conversation ? 'continue an earlier task of it' : 'shorten it'}${larger ? `, or use ${larger}` : ''}`,
   },
   'zh-TW': {
-    always_thinks: ({ model, effort }) =>
-      `${model} 一定會思考；請${effort ? `用 --thinking ${effort}` : '拿掉 --thinking'}`,
+    always_thinks: ({ model, effort }, { thinking }) =>
+      `${model} 一定會思考；請${effort ? `用 ${thinking} ${effort}` : `拿掉 ${thinking}`}`,
     answered: ({ status, words, elsewhere }) =>
       `Kimi 回應 ${status}${words ? `：「${words}」` : ''}${elsewhere ? '；請檢查 KIMI_API_URL' : ''}`,
     broke: ({ address, ...cause }) => `${address}：${causeOf(cause)}`,
     file: ({ cause }) => sayCode(cause, 'zh-TW'),
     file_gone: ({ name }) => `${name} 已不再保存，所以沒有送出任何請求；請重新附上`,
     no_schema: ({ type }) => `JSON Schema 沒有 ${type} 這種型別；可用 ${SCHEMA_TYPES.join('、')}`,
-    no_batch: ({ model, tools }) =>
+    no_batch: ({ model, tools }, names) =>
       tools
-        ? '批次不能用工具；請拿掉 --batch，或拿掉 --search 與 --tools'
+        ? `批次不能用工具；請拿掉 ${names.batch}，或拿掉 ${names.search} 與 ${names.tools}`
         : model === undefined
-          ? '只有 Moonshot 有批次，但任務不送往那裡；請拿掉 --batch，或設定 KIMI_API_URL=https://api.moonshot.cn/v1'
-          : `${model} 沒有批次；請用 kimi-k2.6 或 kimi-k2.7-code，或拿掉 --batch`,
-    no_tools: ({ tools, simulated }) =>
-      `${tools.join('、')}：只有 Moonshot 會替 Kimi 執行工具，但任務不送往那裡；請拿掉 --search 與 --tools，或設定 ${simulated ? 'KIMI_CALLBACKS=relay 後重新啟動' : 'KIMI_API_URL=https://api.moonshot.cn/v1'}`,
+          ? `只有 Moonshot 有批次，但任務不送往那裡；請拿掉 ${names.batch}，或設定 KIMI_API_URL=https://api.moonshot.cn/v1`
+          : `${model} 沒有批次；請用 kimi-k2.6 或 kimi-k2.7-code，或拿掉 ${names.batch}`,
+    no_tools: ({ tools, simulated }, names) =>
+      `${tools.join('、')}：只有 Moonshot 會替 Kimi 執行工具，但任務不送往那裡；請拿掉 ${names.search} 與 ${names.tools}，或設定 ${simulated ? 'KIMI_CALLBACKS=relay 後重新啟動' : 'KIMI_API_URL=https://api.moonshot.cn/v1'}`,
     no_tool: ({ tool, words }) => `Moonshot 不提供 ${tool}（${words}），所以沒有花費；請拿掉它`,
-    cap: ({ model, context }) => `${model} 最多容納 ${context} 個 Token；請調低 --max-tokens`,
+    cap: ({ model, context }, { max_tokens }) => `${model} 最多容納 ${context} 個 Token；請調低 ${max_tokens}`,
     gateway: ({ address, status, words }) => `OpenClaw 閘道 ${address} 回應 ${status}${words ? `：「${words}」` : ''}`,
     gateway_unreachable: ({ address, ...cause }) => `${address}：${causeOf(cause)}`,
     no_effort: ({ model, effort, efforts }) => `${model} 沒有 ${effort} 這種思考強度；可用 ${efforts.join('、')}`,
-    no_efforts: ({ model, hasSwitch }) =>
-      `${model} 沒有思考強度；請${hasSwitch ? '用 --thinking on 或 off' : '拿掉 --thinking'}`,
+    no_efforts: ({ model, hasSwitch }, { thinking }) =>
+      `${model} 沒有思考強度；請${hasSwitch ? `用 ${thinking} on 或 off` : `拿掉 ${thinking}`}`,
     no_images: ({ model, successor }) => `${model} 不接受圖片；請改用接受圖片的模型，例如 ${successor}`,
     not_resumed: ({ requests }) =>
       `接收答案的連線或 relay 中斷了，${requests > 1 ? `已問過 Kimi ${requests} 次，不再詢問` : '為避免重複付費，沒有再問一次'}；可用 kimi-dispatch retry 以新任務重問`,
@@ -146,7 +160,7 @@ const WORDS: Record<Lang, Words> = {
     said: ({ words }) => `「${words}」`,
     reported: ({ words }) => `Kimi 在答案裡回報錯誤：「${words}」`,
     retired: ({ model, date, successor }) => `${model} 於 ${date} 在 Moonshot 停用，後繼的是 ${successor}`,
-    temperature: ({ model, only }) => `${model} 只接受 temperature ${only}；請拿掉 --temperature`,
+    temperature: ({ model, only }, { temperature }) => `${model} 只接受 temperature ${only}；請拿掉 ${temperature}`,
     unpriced: ({ model, host }) =>
       `不知道 ${model} 在 ${host} 的價格，所以無法守住預算；請改用 kimi-dispatch models 裡有價格的模型，或不設預算`,
     unreached: (cause) => causeOf(cause),
