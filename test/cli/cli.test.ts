@@ -259,6 +259,8 @@ describe('up', () => {
     process.kill(await pid(), 'SIGKILL');
     await until(() => stack.said.stderr.includes('services 意外結束'));
     expect(await cli(['run', 'x'], env)).toMatchObject({ code: 0 });
+    // The worker answers tasks before everything is started, and a process that is still starting has nothing to end in order.
+    await until(async () => (await log('services')).split('"msg":"ready"').length > 2);
 
     const { webhook_url, temporal_address } = stack.state;
     // The services wait for the call that is under way, for longer than the interval of their reports to `up`.
