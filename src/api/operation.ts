@@ -42,6 +42,8 @@ export const OF_A_QUESTION = [
   'too_many_files',
   'files_too_large',
   'unusable_request',
+  'no_function_result',
+  'unknown_call',
   'unknown_task',
   ...UNREADABLE,
 ];

@@ -35,6 +35,8 @@ export const PROBLEMS: Record<ProblemCode, [status: number, title: string, detai
   too_long: [413, 'Prompt and options are too long'],
   no_question: [410, 'The result is of an older version, which did not keep questions'],
   no_answer: [409, 'The task to be continued has no answer'],
+  no_function_result: [422, 'A function that the answer before asks for has no result'],
+  unknown_call: [422, 'The answer before does not ask for this function'],
   other_kimi: [
     409,
     'The task to be continued was answered by the simulated Kimi, and this one would not be; or the other way round',

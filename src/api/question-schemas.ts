@@ -3,6 +3,31 @@ import * as z from 'zod';
 import { TOOLS, type Turn } from '../shared/task.ts';
 import { named, taskId } from './schema-parts.ts';
 
+export const functionTool = named(
+  'FunctionTool',
+  'A function of the program that the model may ask for. The program runs it, and continues the task with what it returns.',
+  z.strictObject({
+    name: z.string().regex(/^[a-zA-Z_][a-zA-Z0-9_-]{0,127}$/),
+    description: z.string().optional(),
+    parameters: z.record(z.string(), z.unknown()).optional().describe('JSON Schema of its arguments.'),
+    strict: z.boolean().optional(),
+  }),
+);
+
+export const functionCall = named(
+  'FunctionCall',
+  'A function that an answer asks for.',
+  z.strictObject({ id: z.string(), name: z.string(), arguments: z.string().describe('JSON, as the model wrote it.') }),
+);
+
+const functionResults = z
+  .array(
+    named('FunctionResult', 'What a function returned.', z.strictObject({ call_id: z.string(), output: z.string() })),
+  )
+  .min(1)
+  .optional()
+  .describe('Of each function that the answer before asks for. The prompt, which follows them, may be empty then.');
+
 export const taskRequest = named(
   'TaskRequest',
   'Options of the request to the model. Which model accepts which: kimi-dispatch models.',
@@ -21,6 +46,17 @@ export const taskRequest = named(
     json_schema: z.record(z.string(), z.unknown()).optional().describe('JSON Schema of the answer.'),
     batch: z.literal(true).optional().describe('Answered within a day, at 60 % of the price. Only at Moonshot.'),
     tools: z.array(z.enum(TOOLS)).min(1).optional().describe('What Kimi may use for its answer. Only at Moonshot.'),
+    functions: z
+      .array(functionTool)
+      .min(1)
+      .max(128)
+      .optional()
+      .describe('Not with `tools`. Only with KIMI_CALLBACKS=relay.'),
+    function_choice: z
+      .union([z.enum(['none', 'required']), z.strictObject({ name: z.string() })])
+      .optional()
+      .describe('Whether it has to ask for a function, or for this one; absent if the model decides.'),
+    function_results: functionResults,
   }),
 );
 
@@ -48,8 +84,10 @@ export const turn = named(
     prompt: z.string(),
     images: taskRequest.shape.images,
     files: z.array(taskFile).optional(),
+    function_results: functionResults,
     output: z.string(),
     reasoning: z.string().optional(),
+    function_calls: z.array(functionCall).min(1).optional().describe('The output may be empty then.'),
   }) satisfies z.ZodType<Turn>,
 );
 

@@ -8,7 +8,7 @@ import { CURSOR } from '../tasks/local.ts';
 import { NAME_RULE } from '../tasks/task-name.ts';
 import { budget, budgetPause, queuePosition } from './wait-schemas.ts';
 import { mapCounts, mapSummary, rowOf, storedRows } from './map-schemas.ts';
-import { metadata, priority, reported, taskFile, taskRequest, turn } from './question-schemas.ts';
+import { functionCall, metadata, priority, reported, taskFile, taskRequest, turn } from './question-schemas.ts';
 import { eventDelivery, retrying } from './event-schemas.ts';
 import { cost, detail, named, taskError, taskId, taskIdWord, time } from './schema-parts.ts';
 import type { Acknowledgement, Cancellation, LiveTask, Standing, StartedMap, StartedTask } from '../tasks/tasks.ts';
@@ -247,7 +247,11 @@ export const result = named(
     model: z.string(),
     output: z.string().optional().describe('Kimi’s answer; absent if there is none.'),
     reasoning: z.string().optional(),
-    finish_reason: z.string().optional().describe('`length` if the answer is cut off.'),
+    finish_reason: z
+      .string()
+      .optional()
+      .describe('`length` if the answer is cut off, `tool_calls` if it asks for functions.'),
+    function_calls: z.array(functionCall).optional().describe('Functions of the program that the answer asks for.'),
     fallback: fallback.optional().describe('Set if another model was asked, as Kimi was overloaded.'),
     tool_uses: z
       .array(

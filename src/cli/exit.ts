@@ -11,6 +11,7 @@ const EXIT_OF = new Map<string | undefined, Exit>([
   ['foreign_callback_url', EXIT.config],
   ['retired_model', EXIT.usage],
   ['bad_parameter', EXIT.usage],
+  ['no_functions', EXIT.usage],
   ['no_tools', EXIT.usage],
   ['unpriced', EXIT.usage],
   ['no_batch', EXIT.usage],

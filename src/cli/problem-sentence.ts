@@ -30,6 +30,8 @@ const SENTENCES: { [Code in SaidCode]: (params: Problems[Code], say: CliText, te
   too_long: ({ bytes, most, continues }, say) => [EXIT.usage, say.usage.tooLong(bytes, most, continues)],
   no_question: ({ task_id }, say) => [EXIT.usage, say.noQuestion(task_id)],
   no_answer: ({ task_id, state }, say, text) => [EXIT.usage, say.noAnswer(task_id, text.state[state])],
+  no_function_result: ({ call_id }, say) => [EXIT.usage, say.noFunctionResult(call_id)],
+  unknown_call: ({ call_id }, say) => [EXIT.usage, say.unknownCall(call_id)],
   other_kimi: ({ task_id, simulated }, say) => [EXIT.config, say.otherKimi(task_id, simulated)],
   conversation_gone: ({ task_id, earlier }, say) => [EXIT.config, say.conversationGone(task_id, earlier)],
   unusable_file: ({ file, why, most }, say) => [EXIT.usage, say.usage.unusableFile(file, why, most)],

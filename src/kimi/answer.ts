@@ -34,18 +34,25 @@ const usage = z
     };
   });
 
+const functionCalls = optional(z.array(z.object({ id: text, name: text, arguments: text })).min(1));
+
 const choice = z
   .object({
-    message: z.object({ content: text, reasoning_content: optional(word) }),
+    message: z.object({ content: text, reasoning_content: optional(word), function_calls: functionCalls }),
     finish_reason: text.optional(),
   })
   // A model may spend all its tokens on reasoning: such an empty answer is paid for.
-  .refine(({ message, finish_reason }) => message.content !== '' || finish_reason === 'length', {
-    path: ['message', 'content'],
-    message: 'is empty, and finish_reason is not length',
-  })
-  .transform(({ message: { content, reasoning_content }, ...rest }) => ({
-    message: { content, ...(reasoning_content !== undefined && { reasoning_content }) },
+  .refine(
+    ({ message: { content, function_calls: calls }, finish_reason }) =>
+      content !== '' || calls !== undefined || finish_reason === 'length',
+    { path: ['message', 'content'], message: 'is empty, and finish_reason is not length' },
+  )
+  .transform(({ message: { content, reasoning_content, function_calls }, ...rest }) => ({
+    message: {
+      content,
+      ...(reasoning_content !== undefined && { reasoning_content }),
+      ...(function_calls && { function_calls }),
+    },
     ...rest,
   }));
 

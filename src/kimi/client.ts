@@ -72,6 +72,7 @@ export class KimiClient {
     }
     const tools = task.request?.tools ?? [];
     if (!relay && tools.length > 0) throw new KimiError('refused', 'no_tools', { code: 'no_tools', tools });
+    if (!relay && task.request?.functions) throw new KimiError('refused', 'no_functions', { code: 'no_functions' });
     if (!relay && task.request?.batch) throw new KimiError('refused', 'no_batch', { code: 'no_batch' });
     const contents = await storedFiles(this.options.contents, files);
     const chat = requestFor(task, apiUrl, contents);

@@ -1,6 +1,6 @@
 import { wrongTypeIn } from '../shared/json-schema.ts';
 import type { Cost, Tokens } from '../shared/result.ts';
-import type { TaskRequest } from '../shared/task.ts';
+import type { FunctionTool, TaskRequest } from '../shared/task.ts';
 import type { ErrorDetail } from '../shared/error-detail.ts';
 import { KimiError } from './errors.ts';
 
@@ -190,6 +190,8 @@ export interface ModelParameters {
     type: 'json_schema';
     json_schema: { name: string; strict: true; schema: Record<string, unknown> };
   };
+  tools?: { type: 'function'; function: FunctionTool }[];
+  tool_choice?: 'none' | 'required' | { type: 'function'; function: { name: string } };
 }
 
 /** Default parameters of the models `moonshot-v1-*`. */
@@ -229,6 +231,7 @@ export function parametersFor(id: string, wanted: TaskRequest = {}): ModelParame
     checkThinking(model, wanted);
     checkTemperature(model, wanted);
     checkCap(model, wanted);
+    checkChoice(model, wanted);
   }
   return {
     ...(id.startsWith('moonshot-v1-') && CONTRACT_PARAMETERS),
@@ -238,6 +241,17 @@ export function parametersFor(id: string, wanted: TaskRequest = {}): ModelParame
     ...thinkingOf(model, wanted),
     ...(json_schema && {
       response_format: { type: 'json_schema', json_schema: { name: 'answer', strict: true, schema: json_schema } },
+    }),
+    ...functionsOf(wanted),
+  };
+}
+
+function functionsOf({ functions, function_choice: choice }: TaskRequest): ModelParameters {
+  if (!functions) return {};
+  return {
+    tools: functions.map((each) => ({ type: 'function', function: each })),
+    ...(choice !== undefined && {
+      tool_choice: typeof choice === 'string' ? choice : { type: 'function', function: choice },
     }),
   };
 }
@@ -275,6 +289,19 @@ function checkCap({ id, context }: Model, { max_tokens }: TaskRequest): void {
   if (max_tokens !== undefined && max_tokens > context) {
     throw badParameter({ code: 'cap', model: id, context });
   }
+}
+
+/** While a model thinks, it cannot be made to ask for a certain function; for any, only K3 can (Moonshot's documentation). */
+function checkChoice({ id, thinking: how }: Model, { function_choice: choice, thinking }: TaskRequest): void {
+  const isMade = choice !== undefined && choice !== 'none';
+  const thinks = how !== 'switch' || thinking !== 'off';
+  if (!isMade || !thinks || (choice === 'required' && how === 'effort')) return;
+  throw badParameter({
+    code: 'function_choice',
+    model: id,
+    choice: choice === 'required' ? choice : choice.name,
+    ...(how === 'switch' && { mayNotThink: true }),
+  });
 }
 
 /** All of Moonshot's current models accept images (its vision guide; for K3.1, third parties). `moonshot-v1-*` do not. */

@@ -1,14 +1,16 @@
 /** The request of a task to a model. */
 import { imageType } from '../documents/image-type.ts';
-import type { Task, TaskFile, Turn } from '../shared/task.ts';
+import type { FunctionCall, Task, TaskFile, TaskRequest, Turn } from '../shared/task.ts';
 import { callsBack, checkImages, modelOf, parametersFor, resolveModel, type ModelParameters } from './models.ts';
 
 type Part = { type: 'text'; text: string } | { type: 'image_url'; image_url: { url: string } };
 
 interface Message {
-  role: 'system' | 'user' | 'assistant';
+  role: 'system' | 'user' | 'assistant' | 'tool';
   content: string | Part[];
   reasoning_content?: string;
+  tool_calls?: { id: string; type: 'function'; function: Omit<FunctionCall, 'id'> }[];
+  tool_call_id?: string;
 }
 
 /** Body of a request, without the callback's members. */
@@ -29,20 +31,20 @@ export function requestFor(
   contents: FileContents = new Map(),
 ): ChatRequest {
   const { model, prompt, request = {}, files = [], conversation = [] } = task;
-  const { system, images = [] } = request;
+  const { system, images = [], function_results } = request;
   const all = filesOf(task);
   checkImages(model, all.filter(isPictures).length + conversation.flatMap(imagesOf).length);
   // At Moonshot each file is a system message at the head, which its cache keeps for the next question. Other servers may take one
   // system message only.
   const isMoonshot = isAtMoonshot(apiUrl);
   const head = [...(isMoonshot ? textsOf(all, contents) : []), ...(system === undefined ? [] : [system])];
-  const asked = (turn: Pick<Turn, 'prompt' | 'images' | 'files'>) => userMessage(turn, contents, isMoonshot);
+  const asked = (turn: Question) => questionMessages(turn, contents, isMoonshot);
   return {
     model: resolveModel(model, apiUrl),
     messages: [
       ...head.map((content): Message => ({ role: 'system', content })),
-      ...conversation.flatMap((turn) => [asked(turn), answerOf(model, turn)]),
-      asked({ prompt, images, files }),
+      ...conversation.flatMap((turn) => [...asked(turn), answerOf(model, turn, request)]),
+      ...asked({ prompt, images, files, ...(function_results && { function_results }) }),
     ],
     ...parametersFor(model, request),
   };
@@ -70,9 +72,20 @@ function imagesOf({ images = [] }: Pick<Turn, 'images'>): string[] {
   return images;
 }
 
+type Question = Pick<Turn, 'prompt' | 'images' | 'files' | 'function_results'>;
+
+/** @returns what the functions returned that the answer before asks for, and the question, which may be absent then. */
+function questionMessages(question: Question, contents: FileContents, isMoonshot: boolean): Message[] {
+  const { prompt, function_results: results = [] } = question;
+  return [
+    ...results.map(({ call_id, output }): Message => ({ role: 'tool', tool_call_id: call_id, content: output })),
+    ...(prompt === '' && results.length > 0 ? [] : [userMessage(question, contents, isMoonshot)]),
+  ];
+}
+
 /** @returns the message of a question: a plain string as in docs/http-api.md, unless there are pictures. */
 function userMessage(
-  { prompt, images = [], files = [] }: Pick<Turn, 'prompt' | 'images' | 'files'>,
+  { prompt, images = [], files = [] }: Question,
   contents: FileContents,
   isMoonshot: boolean,
 ): Message {
@@ -93,12 +106,23 @@ export const NO_REASONING = ' ';
 
 /**
  * @returns the message of an earlier answer. A model that always thinks refuses one without its reasoning (Moonshot's documentation);
- *   K2.6 ignores it unless `thinking.keep` is set (its guide), and other servers may not know it.
+ *   K2.6 ignores it unless `thinking.keep` is set (its guide), but not of one that asks for functions; other servers may not know it.
  */
-function answerOf(id: string, { output, reasoning }: Turn): Message {
+function answerOf(
+  id: string,
+  { output, reasoning, function_calls: calls }: Turn,
+  { thinking }: Pick<TaskRequest, 'thinking'>,
+): Message {
   const model = modelOf(id);
-  const isWanted = model && model.thinking !== 'switch';
-  return { role: 'assistant', content: output, ...(isWanted && { reasoning_content: reasoning || NO_REASONING }) };
+  const isWanted = model && (model.thinking !== 'switch' || (calls && thinking !== 'off'));
+  return {
+    role: 'assistant',
+    content: output,
+    ...(isWanted && { reasoning_content: reasoning || NO_REASONING }),
+    ...(calls && {
+      tool_calls: calls.map(({ id: call, ...rest }) => ({ id: call, type: 'function', function: rest })),
+    }),
+  };
 }
 
 function contentsOf(
@@ -135,8 +159,13 @@ function attachment(name: string, content: Buffer): string {
 const MESSAGE_TOKENS = 32;
 
 /** @returns an upper bound of the tokens of a request's text: each has at least one byte. Images are not counted. */
-export function mostTokens({ messages }: ChatRequest): number {
-  const texts = messages.flatMap((message) => [message.reasoning_content ?? '', ...textsIn(message)]);
+export function mostTokens({ messages, tools }: ChatRequest): number {
+  const texts = messages.flatMap(({ reasoning_content: reasoning = '', tool_calls: calls = [], ...message }) => [
+    reasoning,
+    ...textsIn(message),
+    ...calls.map((call) => JSON.stringify(call)),
+  ]);
+  if (tools) texts.push(JSON.stringify(tools));
   return texts.reduce((sum, text) => sum + Buffer.byteLength(text) + MESSAGE_TOKENS, 0);
 }
 
@@ -148,7 +177,7 @@ export function leastTokens({ messages }: ChatRequest): number {
   return messages.flatMap(textsIn).reduce((words, text) => words + (text.match(/\S+/g)?.length ?? 0), 0);
 }
 
-function textsIn({ content }: Message): string[] {
+function textsIn({ content }: Pick<Message, 'content'>): string[] {
   return typeof content === 'string' ? [content] : content.map(textOf);
 }
 

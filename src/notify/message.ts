@@ -1,6 +1,6 @@
 import { excerptOf, field, firstCharacters, money } from '../shared/format.ts';
 import type { MapSummary } from '../shared/map.ts';
-import { SUMMARY_CHARS, isTruncated, type ResultFile } from '../shared/result.ts';
+import { SUMMARY_CHARS, asksForFunctions, isTruncated, type ResultFile } from '../shared/result.ts';
 import { MISSED_AFTER_MS } from '../shared/schedule.ts';
 import type { ScheduleNote, Task } from '../shared/task.ts';
 import type { PluginWake } from './protocol.ts';
@@ -47,6 +47,7 @@ export function outcomeText(result: ResultFile, text: Text): string {
   facts.push(reply.completedAt(result.completed_at));
   const isCut = isTruncated(result);
   if (isCut) facts.push(`✂️ ${text.truncated.sentence}`);
+  if (asksForFunctions(result)) facts.push(`🔧 ${text.functions.sentence}`);
 
   const isPartly = status === 'failed' && map !== undefined && map.done > 0;
   const heading = reply.heading[isCut && status === 'done' ? 'truncated' : isPartly ? 'partly' : status];

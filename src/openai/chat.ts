@@ -3,10 +3,11 @@ import type { ChatCompletion, ChatCompletionChunk } from 'openai/resources/chat/
 import type { CompletionUsage } from 'openai/resources/completions';
 import * as z from 'zod';
 import { present } from '../api/operation.ts';
-import { isTruncated, type ResultFile, type Tokens } from '../shared/result.ts';
+import { asksForFunctions, isTruncated, type ResultFile, type Tokens } from '../shared/result.ts';
 import type { CallerTasks, NewTask } from '../tasks/tasks.ts';
 import { failureOf, OpenAiError, overBudget, unsupported } from './errors.ts';
 import type { Update } from './follow.ts';
+import { chatCalls, chatChoice, chatFunction, functionsIn } from './functions.ts';
 import { dialogueOf, partsOf } from './messages.ts';
 import { common, effort, jsonSchema, readBody, thinkingOf, tokenLimit } from './parameters.ts';
 
@@ -31,6 +32,8 @@ const body = z.object({
   reasoning_effort: effort,
   response_format: format.optional(),
   web_search_options: z.record(z.string(), z.unknown()).optional(),
+  tools: z.array(chatFunction).max(128).optional(),
+  tool_choice: chatChoice.optional(),
 });
 
 export interface AskedChat {
@@ -42,7 +45,7 @@ export interface AskedChat {
 /** @throws {OpenAiError} if a parameter is wrong or not supported */
 export async function chatIn(json: unknown, tasks: CallerTasks): Promise<AskedChat> {
   const asked = readBody(body, json);
-  const { model, web_search_options: search, response_format: wanted } = asked;
+  const { model, web_search_options: search, response_format: wanted, tools = [], tool_choice: choice } = asked;
   const [option] = Object.keys(search ?? {});
   if (option !== undefined) throw unsupported(`web_search_options.${option}`);
   const { request, ...parts } = await partsOf(tasks, dialogueOf(asked.messages, 'messages'));
@@ -58,6 +61,11 @@ export async function chatIn(json: unknown, tasks: CallerTasks): Promise<AskedCh
       ...thinkingOf(model, asked.reasoning_effort),
       json_schema: wanted?.type === 'json_schema' ? wanted.json_schema.schema : undefined,
       tools: search && ['search' as const],
+      ...functionsIn(
+        tools.map(({ function: each }) => each),
+        typeof choice === 'object' ? choice.function : choice,
+        asked.parallel_tool_calls,
+      ),
     }),
   });
   return { task, stream: asked.stream ?? false, includeUsage: asked.stream_options?.include_usage ?? false };
@@ -72,11 +80,12 @@ type Message = ChatCompletion['choices'][number]['message'] & { reasoning_conten
 /** @throws {OpenAiError} if there is no answer */
 export function completionOf(result: ResultFile): ChatCompletion {
   if (result.status !== 'done') throw failureOf(result);
-  const { task_id, model, output = '', reasoning, tokens, created_at } = result;
+  const { task_id, model, output, reasoning, function_calls: calls, tokens, created_at } = result;
   const message: Message = {
     role: 'assistant',
-    content: output,
+    content: output ?? (calls ? null : ''),
     refusal: null,
+    ...(calls && { tool_calls: chatCalls(calls) }),
     // As Kimi's own API has it.
     ...(reasoning !== undefined && { reasoning_content: reasoning }),
   };
@@ -95,7 +104,8 @@ export function secondsOf(time: string): number {
   return Math.floor(Date.parse(time) / 1000);
 }
 
-function finishOf(result: ResultFile): 'stop' | 'length' {
+function finishOf(result: ResultFile): 'stop' | 'length' | 'tool_calls' {
+  if (asksForFunctions(result)) return 'tool_calls';
   return isTruncated(result) ? 'length' : 'stop';
 }
 
@@ -122,7 +132,7 @@ export async function* chunksOf(
   includeUsage: boolean,
 ): AsyncGenerator<ChatCompletionChunk> {
   const head = { id: chatId(task_id), object: 'chat.completion.chunk' as const, created, model };
-  const chunk = (delta: Delta, finish_reason: 'stop' | 'length' | null = null): ChatCompletionChunk => ({
+  const chunk = (delta: Delta, finish_reason: ReturnType<typeof finishOf> | null = null): ChatCompletionChunk => ({
     ...head,
     choices: [{ index: 0, delta, finish_reason, logprobs: null }],
   });
@@ -137,8 +147,9 @@ export async function* chunksOf(
     sent.content += content;
     sent.reasoning += reasoning;
     if (!('result' in update)) continue;
+    const { tokens, function_calls: calls } = update.result;
+    if (calls) yield chunk({ tool_calls: chatCalls(calls).map((call, index) => ({ index, ...call })) });
     yield chunk({}, finishOf(update.result));
-    const { tokens } = update.result;
     if (includeUsage && tokens) yield { ...head, choices: [], usage: usageOf(tokens) };
   }
 }

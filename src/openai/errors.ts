@@ -89,11 +89,12 @@ const CODES: Record<string, string> = {
 /** OpenAI's clients send a request again after 409; 410 and 422 are not OpenAI's, nor is 413 of a prompt. */
 const STATUSES: Record<number, number> = { 409: 400, 410: 404, 413: 400, 422: 400 };
 
-function ofDetails({ status, code, title, errors, task_id }: Details): OpenAiError {
+function ofDetails({ status, code, title, errors, task_id, call_id }: Details): OpenAiError {
   const where = (errors as { path: string; detail: string }[] | undefined)?.map(
     ({ path, detail }) => `${path} ${detail}`,
   );
-  const about = [...(where ?? []), ...(typeof task_id === 'string' ? [task_id] : [])].join('; ');
+  const ids = [task_id, call_id].filter((id) => typeof id === 'string');
+  const about = [...(where ?? []), ...ids].join('; ');
   const ours = code === 'body_too_large' ? status : (STATUSES[status] ?? status);
   return new OpenAiError(ours, about ? `${title}: ${about}` : title, {
     code: CODES[code] ?? code,
@@ -109,6 +110,9 @@ const PARAMS: Record<string, string> = {
   cap: 'max_tokens',
   no_schema: 'response_format',
   no_tools: 'tools',
+  no_functions: 'tools',
+  functions_and_tools: 'tools',
+  function_choice: 'tool_choice',
   no_batch: 'service_tier',
   retired: 'model',
   unpriced: 'model',

@@ -7,6 +7,7 @@ import { cutAt } from '../shared/format.ts';
 import type { ResultFile } from '../shared/result.ts';
 import { textChanged } from './chat.ts';
 import type { Update } from './follow.ts';
+import { callItems } from './functions.ts';
 import { messageOf, statusOf, textOf, textPart, type ResponseObject } from './response-object.ts';
 
 /** UTF-16 units of a delta: a few words. The last one may be shorter, and a surrogate pair begins the next one. */
@@ -55,6 +56,7 @@ async function* unnumbered(
     yield* text.add(whole.slice(text.received.length));
     const response = await show(result);
     yield* text.end(statusOf(result) === 'completed' ? 'completed' : 'incomplete');
+    yield* callEvents(result, whole === '' ? 0 : 1);
     yield { type: lastEvent(statusOf(result)), response };
   }
 }
@@ -63,6 +65,19 @@ async function* unnumbered(
 function withReceived(result: ResultFile, received: string): ResultFile {
   const isKept = result.status === 'done' || !received.startsWith(textOf(result));
   return isKept || received === '' ? result : { ...result, partial_output: received };
+}
+
+/** The events of calls, which come whole. @param first place of the first one in the output */
+function* callEvents(result: ResultFile, first: number): Generator<Unnumbered> {
+  for (const [index, item] of callItems(result).entries()) {
+    const output_index = first + index;
+    const { id: item_id, name, arguments: args } = item;
+    const begun = { ...item, arguments: '', status: 'in_progress' };
+    yield { type: 'response.output_item.added', output_index, item: begun };
+    if (args !== '') yield { type: 'response.function_call_arguments.delta', item_id, output_index, delta: args };
+    yield { type: 'response.function_call_arguments.done', item_id, output_index, name, arguments: args };
+    yield { type: 'response.output_item.done', output_index, item };
+  }
 }
 
 /** OpenAI has no event for a response that was cancelled. */

@@ -1,6 +1,6 @@
 /** Messages as a task has them: a system prompt, a conversation, and a question. */
 import * as z from 'zod';
-import type { TaskFile, Turn } from '../shared/task.ts';
+import type { FunctionCall, FunctionResult, TaskFile, Turn } from '../shared/task.ts';
 import type { Attachment, CallerTasks, NewTask } from '../tasks/tasks.ts';
 import { invalidValue, unsupported } from './errors.ts';
 import { readPart } from './parameters.ts';
@@ -21,6 +21,10 @@ interface Said {
   images: string[];
   files: (Attachment | Uploaded)[];
   reasoning?: string;
+  /** Functions that an answer asks for. */
+  calls: FunctionCall[];
+  /** What they returned, before the texts of the question. */
+  results: FunctionResult[];
 }
 
 /** A system prompt, a conversation and a question of a task. */
@@ -65,6 +69,37 @@ const message = z.strictObject({
   annotations: z.array(z.unknown()).optional(),
 });
 
+/** An answer of a chat that asks for functions, perhaps without a text. */
+const callingMessage = message.extend({
+  role: z.literal('assistant'),
+  content: message.shape.content.optional(),
+  tool_calls: z.array(
+    z.strictObject({
+      id: z.string(),
+      type: z.literal('function'),
+      function: z.strictObject({ name: z.string(), arguments: z.string() }),
+      index: z.int().optional(),
+    }),
+  ),
+});
+const returned = z.union([z.string(), z.array(text)]);
+const toolMessage = z.strictObject({
+  role: z.literal('tool'),
+  tool_call_id: z.string(),
+  content: returned,
+  name: z.string().optional(),
+});
+
+/** Items of a response's input. */
+const item = { call_id: z.string(), id: z.string().optional(), status: z.string().optional() };
+const functionCall = z.strictObject({
+  type: z.literal('function_call'),
+  ...item,
+  name: z.string(),
+  arguments: z.string(),
+});
+const functionOutput = z.strictObject({ type: z.literal('function_call_output'), ...item, output: returned });
+
 /** @param name of the parameter @throws {OpenAiError} if a task cannot carry the messages */
 export function dialogueOf(messages: readonly unknown[], name: string, instructions?: string): Dialogue {
   const said = messages.map((each, index) => saidIn(each, `${name}[${index}]`));
@@ -72,22 +107,24 @@ export function dialogueOf(messages: readonly unknown[], name: string, instructi
   const head = first === -1 ? said : said.slice(0, first);
   const system = [...(instructions ? [instructions] : []), ...head.flatMap(({ texts }) => texts)].join('\n\n');
   const { turns, open } = turnsOf(first === -1 ? [] : said.slice(first));
-  if (!open) throw invalidValue(name, 'the last message has to be of the role user');
+  if (!open) throw invalidValue(name, 'the last message has to be of the role user, or has what a function returned');
   return { system: system === '' ? undefined : system, turns, question: open };
 }
 
-/** Questions in a row are one. */
+/** Questions in a row are one, as are the parts of an answer that asks for functions: the items of a response's input. */
 function turnsOf(said: readonly Said[]): { turns: Dialogue['turns']; open: Said | undefined } {
   const turns: Dialogue['turns'] = [];
   let open: Said | undefined;
   for (const each of said) {
     if (each.role === 'system')
       throw unsupported(`${each.at}.role`, 'system messages are supported at the beginning only');
+    const last = turns.at(-1);
     if (each.role === 'user') open = open ? together(open, each) : each;
     else if (open) {
       turns.push({ question: open, answer: each });
       open = undefined;
-    } else throw unsupported(`${each.at}.role`, 'an answer has to follow a question');
+    } else if (last && [...last.answer.calls, ...each.calls].length > 0) last.answer = together(last.answer, each);
+    else throw unsupported(`${each.at}.role`, 'an answer has to follow a question');
   }
   return { turns, open };
 }
@@ -98,12 +135,42 @@ function together(one: Said, next: Said): Said {
     texts: [...one.texts, ...next.texts],
     images: [...one.images, ...next.images],
     files: [...one.files, ...next.files],
+    calls: [...one.calls, ...next.calls],
+    results: [...one.results, ...next.results],
   };
 }
 
-function saidIn(value: unknown, at: string): Said {
-  const { role, content, reasoning_content: reasoning } = readPart(message, withoutEmpty(value), at);
-  const said: Said = { at, role: ROLES[role], texts: [], images: [], files: [], ...(reasoning && { reasoning }) };
+function saidIn(given: unknown, at: string): Said {
+  const value = withoutEmpty(given);
+  const { type, role, tool_calls: calls } = (value ?? {}) as Record<string, unknown>;
+  if (role === 'tool') {
+    const { tool_call_id: call_id, content } = readPart(toolMessage, value, at);
+    return { ...nothingSaid(at, 'user'), results: [{ call_id, output: outputOf(content) }] };
+  }
+  if (type === 'function_call') {
+    const { call_id: id, name, arguments: args } = readPart(functionCall, value, at);
+    return { ...nothingSaid(at, 'assistant'), calls: [{ id, name, arguments: args }] };
+  }
+  if (type === 'function_call_output') {
+    const { call_id, output } = readPart(functionOutput, value, at);
+    return { ...nothingSaid(at, 'user'), results: [{ call_id, output: outputOf(output) }] };
+  }
+  if (calls === undefined) return messageIn(readPart(message, value, at), at);
+  const { tool_calls, content = '', ...rest } = readPart(callingMessage, value, at);
+  const answer = messageIn({ content, ...rest }, at);
+  return { ...answer, calls: tool_calls.map(({ id, function: called }) => ({ id, ...called })) };
+}
+
+function nothingSaid(at: string, role: Said['role']): Said {
+  return { at, role, texts: [], images: [], files: [], calls: [], results: [] };
+}
+
+function outputOf(content: z.output<typeof returned>): string {
+  return typeof content === 'string' ? content : content.map((each) => each.text).join('\n\n');
+}
+
+function messageIn({ role, content, reasoning_content: reasoning }: z.output<typeof message>, at: string): Said {
+  const said: Said = { ...nothingSaid(at, ROLES[role]), ...(reasoning && { reasoning }) };
   if (typeof content === 'string') return { ...said, texts: [content] };
   for (const [index, each] of content.entries()) take(each, said, `${at}.content[${index}]`);
   if (said.texts.length === 0 && said.role !== 'user') throw invalidValue(`${at}.content`, 'is empty');
@@ -165,7 +232,9 @@ export async function partsOf(
   tasks: CallerTasks,
   { system, turns, question }: Dialogue,
 ): Promise<Pick<NewTask, 'prompt' | 'files' | 'conversation' | 'request'>> {
-  if (textOf(question).trim() === '')
+  const { images, files, results } = question;
+  const hasOnlyResults = results.length > 0 && images.length === 0 && files.length === 0;
+  if (textOf(question).trim() === '' && !hasOnlyResults)
     throw invalidValue(question.at, 'a text is needed, also with a picture or a file');
   const keep = async ({ files }: Said): Promise<{ files?: TaskFile[] }> =>
     files.length === 0
@@ -173,24 +242,32 @@ export async function partsOf(
       : { files: await Promise.all(files.map(async (file) => await tasks.keep(await contentOf(tasks, file)))) };
   const conversation = await Promise.all(
     turns.map(async (turn): Promise<Turn> => {
-      const { images } = turn.question;
-      const { reasoning } = turn.answer;
+      const { reasoning, calls } = turn.answer;
       return {
         prompt: textOf(turn.question),
-        ...(images.length > 0 && { images }),
+        ...(turn.question.images.length > 0 && { images: turn.question.images }),
         ...(await keep(turn.question)),
+        ...resultsOf(turn.question),
         output: textOf(turn.answer),
         ...(reasoning !== undefined && { reasoning }),
+        ...(calls.length > 0 && { function_calls: calls }),
       };
     }),
   );
-  const { images } = question;
   return {
     prompt: textOf(question),
     ...(await keep(question)),
     ...(conversation.length > 0 && { conversation }),
-    request: { ...(system !== undefined && { system }), ...(images.length > 0 && { images }) },
+    request: {
+      ...(system !== undefined && { system }),
+      ...(images.length > 0 && { images }),
+      ...resultsOf(question),
+    },
   };
+}
+
+function resultsOf({ results }: Said): { function_results?: FunctionResult[] } {
+  return results.length > 0 ? { function_results: results } : {};
 }
 
 /** @throws {OpenAiError} if the file was not uploaded, or is gone */

@@ -12,7 +12,6 @@ const IGNORED = [
   'prompt_cache_key',
   'prompt_cache_retention',
   'prompt_cache_options',
-  'parallel_tool_calls',
   // Parts of the response that Kimi does not have.
   'include',
 ];
@@ -30,7 +29,7 @@ const WITHOUT_EFFECT: Record<string, unknown[]> = {
   stop: [[]],
   modalities: [['text']],
   tools: [[]],
-  tool_choice: ['auto', 'none'],
+  tool_choice: ['auto'],
   truncation: ['disabled'],
   verbosity: ['medium'],
   service_tier: ['auto', 'default'],
@@ -43,6 +42,7 @@ export const common = {
   metadata: metadata.optional(),
   stream: z.boolean().optional(),
   store: z.boolean().optional(),
+  parallel_tool_calls: z.boolean().optional(),
   stream_options: z.looseObject({ include_usage: z.boolean().optional() }).optional(),
 };
 

@@ -2,6 +2,7 @@
 import type {
   Response,
   ResponseError,
+  ResponseFunctionToolCall,
   ResponseOutputMessage,
   ResponseUsage,
   Tool as ResponseTool,
@@ -10,6 +11,7 @@ import { askedModel, isTruncated, type ResultFile, type Tokens } from '../shared
 import type { Task, TaskRequest, TaskState, Tool } from '../shared/task.ts';
 import { secondsOf } from './chat.ts';
 import { saidOf } from './errors.ts';
+import { callItems, shownFunctions } from './functions.ts';
 import { idOf } from './ids.ts';
 
 /** What is shown of a task: `output_text` is made by OpenAI's clients. */
@@ -46,8 +48,8 @@ export function responseOf(asked: AskedOf, outcome: TaskState | ResultFile): Res
     store: true,
     temperature: request.temperature ?? null,
     text: { format: formatOf(request) },
-    tool_choice: 'auto',
-    tools: (request.tools ?? []).map((tool) => TOOLS[tool]),
+    tool_choice: choiceOf(request),
+    tools: [...(request.tools ?? []).map((tool) => TOOLS[tool]), ...shownFunctions(request)],
     top_p: null,
     truncation: 'disabled',
     ...(result?.tokens && { usage: usageOf(result.tokens) }),
@@ -105,10 +107,10 @@ export function textOf({ output, partial_output: partial }: ResultFile): string 
   return output ?? partial ?? '';
 }
 
-function outputOf(result: ResultFile): ResponseOutputMessage[] {
+function outputOf(result: ResultFile): (ResponseOutputMessage | ResponseFunctionToolCall)[] {
   const text = textOf(result);
-  if (text === '') return [];
-  return [messageOf(result.task_id, text, statusOf(result) === 'completed' ? 'completed' : 'incomplete')];
+  const status = statusOf(result) === 'completed' ? 'completed' : 'incomplete';
+  return [...(text === '' ? [] : [messageOf(result.task_id, text, status)]), ...callItems(result)];
 }
 
 export function messageOf(
@@ -136,6 +138,10 @@ function usageOf({ prompt, completion, total, cached = 0, reasoning = 0 }: Token
 
 function formatOf({ json_schema: schema }: TaskRequest): NonNullable<Response['text']>['format'] {
   return schema ? { type: 'json_schema', name: 'answer', strict: true, schema } : { type: 'text' };
+}
+
+function choiceOf({ function_choice: choice }: TaskRequest): Response['tool_choice'] {
+  return typeof choice === 'object' ? { type: 'function', ...choice } : (choice ?? 'auto');
 }
 
 /** Kimi's efforts are some of OpenAI's. */

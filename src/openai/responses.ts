@@ -4,6 +4,7 @@ import { present } from '../api/operation.ts';
 import type { Tool } from '../shared/task.ts';
 import type { CallerTasks, NewTask } from '../tasks/tasks.ts';
 import { invalidValue, unsupported } from './errors.ts';
+import { functionsIn, responseChoice, responseFunction } from './functions.ts';
 import { taskIdOf } from './ids.ts';
 import { dialogueOf, partsOf } from './messages.ts';
 import { common, effort, jsonSchema, readBody, thinkingOf, tokenLimit } from './parameters.ts';
@@ -22,10 +23,13 @@ const format = z.discriminatedUnion('type', [
 /** Kimi's own tools under OpenAI's names. */
 const TOOLS = { web_search: 'search', web_search_preview: 'search', code_interpreter: 'code' } as const;
 
-const tool = z.strictObject({
-  type: z.enum(['web_search', 'web_search_preview', 'code_interpreter']),
-  container: z.strictObject({ type: z.literal('auto') }).optional(),
-});
+const tool = z.discriminatedUnion('type', [
+  responseFunction,
+  z.strictObject({
+    type: z.enum(['web_search', 'web_search_preview', 'code_interpreter']),
+    container: z.strictObject({ type: z.literal('auto') }).optional(),
+  }),
+]);
 
 const body = z.object({
   ...common,
@@ -40,7 +44,8 @@ const body = z.object({
     .partial()
     .optional(),
   text: z.strictObject({ format: format.optional(), verbosity: z.literal('medium').nullish() }).optional(),
-  tools: z.array(tool).optional(),
+  tools: z.array(tool).max(128).optional(),
+  tool_choice: responseChoice.optional(),
   service_tier: z.literal('flex').optional(),
 });
 
@@ -57,7 +62,7 @@ export async function responseIn(json: unknown, tasks: CallerTasks): Promise<Ask
   if (background && store === false) throw invalidValue('store', 'a response in the background is stored');
   if (tier && !background)
     throw unsupported('service_tier', 'flex is answered within a day, so only in the background');
-  const { input } = asked;
+  const { input, tools = [], tool_choice: choice } = asked;
   const messages = typeof input === 'string' ? [{ role: 'user', content: input }] : input;
   const { request, conversation, ...parts } = await partsOf(tasks, dialogueOf(messages, 'input', asked.instructions));
   if (previous !== undefined && conversation) {
@@ -79,9 +84,20 @@ export async function responseIn(json: unknown, tasks: CallerTasks): Promise<Ask
       max_tokens: asked.max_output_tokens,
       ...thinkingOf(asked.model ?? '', asked.reasoning?.effort ?? undefined),
       json_schema: wanted?.type === 'json_schema' ? wanted.schema : undefined,
-      tools: asked.tools?.map(({ type }): Tool => TOOLS[type]),
+      ...(choice !== 'none' && ownTools(tools)),
+      ...functionsIn(
+        tools.filter((each) => each.type === 'function'),
+        choice,
+        asked.parallel_tool_calls,
+      ),
       batch: tier && (true as const),
     }),
   });
   return { task, background, stream };
+}
+
+/** @returns the tools that Moonshot runs. */
+function ownTools(tools: readonly z.output<typeof tool>[]): { tools?: Tool[] } {
+  const own = tools.flatMap(({ type }) => (type === 'function' ? [] : [TOOLS[type]]));
+  return own.length > 0 ? { tools: own } : {};
 }

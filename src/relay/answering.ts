@@ -81,14 +81,12 @@ export function createAnswering({ onInterrupt, ...dependencies }: AnsweringDepen
   };
 }
 
-/** An answer with tools cannot be continued, whatever the model. */
 function stepAfter(
   request: RelayRequest,
   before: readonly (Attempt | undefined)[],
   onInterrupt: OnInterrupt,
 ): NextStep {
-  const body = request.tools ? { ...request.body, tools: [] } : request.body;
-  return nextStep(body, roundsOf(request, before).current, onInterrupt);
+  return nextStep(request.body, roundsOf(request, before).current, onInterrupt, request.tools !== undefined);
 }
 
 function givenUp(

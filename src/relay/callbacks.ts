@@ -2,7 +2,7 @@
 import type { AnswerCallback, Callback, ErrorCallback, Usage } from '../shared/callback.ts';
 import { relayApiId } from '../shared/names.ts';
 import { callbackMetadata, MAX_ROUNDS, relayFailure, type RelayRequest } from '../shared/relay.ts';
-import type { TaskError } from '../shared/task.ts';
+import type { FunctionCall, TaskError } from '../shared/task.ts';
 import { textOf, type Attempt } from './attempts.ts';
 import { hasEnded } from './finish-reason.ts';
 import { textOfMessages, tokensIn } from './token-estimate.ts';
@@ -23,13 +23,15 @@ const TOO_MANY_CALLS: [type: string, message: string] = [
 export function answered(request: RelayRequest, attempts: readonly (Attempt | undefined)[]): Callback {
   const last = attempts.at(-1);
   const { content, reasoning } = textOf(attempts);
-  const finish_reason = last?.answer.finish_reason;
-  if (finish_reason !== undefined && !hasEnded(finish_reason)) {
+  const function_calls = functionCallsIn(request, last);
+  const reason = last?.answer.finish_reason;
+  const finish_reason = function_calls && reason !== 'length' ? 'tool_calls' : reason;
+  if (finish_reason !== undefined && !hasEnded(finish_reason) && !function_calls) {
     const cut = request.tools && finish_reason === 'tool_calls' ? TOO_MANY_CALLS : CUT[finish_reason];
     const [type, message] = cut ?? ['unfinished_answer', `Kimi stopped its answer: ${finish_reason}`];
     return failed(request, { type, message }, attempts);
   }
-  if (content === '' && finish_reason !== 'length') {
+  if (content === '' && finish_reason !== 'length' && !function_calls) {
     return failed(request, { type: 'empty_answer', message: `Kimi’s answer is empty (${finish_reason})` }, attempts);
   }
   // K3 was seen to reason about the rest, and to return none. Without a word the model has nothing to add: the answer is whole.
@@ -44,7 +46,11 @@ export function answered(request: RelayRequest, attempts: readonly (Attempt | un
     usage: usageOf(request, attempts),
     choices: [
       {
-        message: { content, ...(reasoning && { reasoning_content: reasoning }) },
+        message: {
+          content,
+          ...(reasoning && { reasoning_content: reasoning }),
+          ...(function_calls && { function_calls }),
+        },
         ...(finish_reason !== undefined && { finish_reason }),
       },
     ],
@@ -52,6 +58,15 @@ export function answered(request: RelayRequest, attempts: readonly (Attempt | un
   };
   const interruptions = interruptionsOf(request, attempts);
   return interruptions > 0 ? { ...callback, interruptions } : callback;
+}
+
+/** @returns the functions of the program that an answer asks for; the last one may be cut off with it. */
+function functionCallsIn({ body }: RelayRequest, last: Attempt | undefined): FunctionCall[] | undefined {
+  const { finish_reason: reason, toolCalls: calls = [] } = last?.answer ?? {};
+  if (body.tools === undefined || calls.length === 0 || !(hasEnded(reason) || reason === 'tool_calls'))
+    return undefined;
+  // Some servers give them no ids, by which results are matched.
+  return calls.map(({ id, ...call }, index) => ({ id: id || `call_${index}`, ...call }));
 }
 
 /** @returns the callback for a request without a complete answer, with the partial text. */

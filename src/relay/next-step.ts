@@ -30,19 +30,23 @@ const MAX_REQUESTS = 20;
  * text and the model can continue it, only the rest is requested.
  *
  * @param attempts by number; `undefined` for those that ran on another machine
+ * @param hasRounds whether the answer may be one of several, each after calls of tools: it cannot be continued, whatever the model
  */
 export function nextStep(
   body: RelayRequest['body'],
   attempts: readonly (Attempt | undefined)[],
   onInterrupt: OnInterrupt,
+  hasRounds = false,
 ): NextStep {
-  const isResumed = supportsPartialMode(body.model, body);
-  const keeps = body.tools === undefined && (isResumed || onInterrupt === 'fail');
+  const isResumed = !hasRounds && supportsPartialMode(body.model, body);
+  const keeps = !hasRounds && (isResumed || onInterrupt === 'fail');
   const startOver = { do: 'ask', continues: false, keeps, body } as const;
   if (attempts.length === 0) return startOver;
   const last = attempts.at(-1);
   // The answer is complete once the model has named its end, even if `[DONE]` was lost with the relay.
-  if (last?.answer.done || hasEnded(last?.answer.finish_reason)) return { do: 'finish' };
+  const { done, finish_reason: reason } = last?.answer ?? {};
+  const hasCalled = reason === 'tool_calls' && body.tools !== undefined;
+  if (done || hasEnded(reason) || hasCalled) return { do: 'finish' };
   if (requestsIn(attempts) >= MAX_REQUESTS) return { do: 'give up' };
 
   const { content, reasoning } = textOf(attempts);

@@ -2,6 +2,7 @@
 import type { KeyObject } from 'node:crypto';
 import { cutAt, fileNote, oneLine } from '../shared/format.ts';
 import { rowsAsked } from '../shared/map.ts';
+import { asksForFunctions } from '../shared/result.ts';
 import { rowTaskId } from '../shared/task-id.ts';
 import type { FileNote, Lang } from '../shared/task.ts';
 import { explain, stateOf, textFor } from '../text/index.ts';
@@ -81,7 +82,7 @@ export function answerPage(turn: Turn, options: AnswerOptions): string {
       section('question', words.question, questionOf(turn, lang, words)),
       answerSection(task, options, words),
       ...rowsSection(task, options, words),
-      ...(options.mayContinue && task.output?.trim() ? [followUpSection(words)] : []),
+      ...(options.mayContinue && task.output?.trim() && !task.function_calls ? [followUpSection(words)] : []),
     ],
     script: true,
   });
@@ -167,6 +168,7 @@ function answerSection(task: KeptTask, { lang, render, link = '' }: AnswerOption
     words.answer,
     html`${error && html`<p class="warn">${explain(error, textFor(lang))}</p>`}
     ${answer !== undefined && actions(`${task_id}/answer.md${link}`, shown, isWhole, words)}
+    ${asksForFunctions(task) && html`<p class="quiet">${textFor(lang).functions.sentence}</p>`}
     ${output === undefined && partial_output !== undefined && html`<p class="quiet">${words.partial}</p>`}
     ${answer !== undefined && (render ? html`<div class="answer">${render(shown)}</div>` : html`<p class="warn">${words.tooHard}</p>`)}
     ${isCut && render && html`<p class="warn">${words.cut(count(SHOWN.answer, lang))}</p>`}

@@ -67,7 +67,7 @@ function markdownOf(task: KeptTask, lang: Lang, words: ExportWords): string {
     // A quotation, so that headings in it are not those of this document.
     prompt === undefined ? words.notKept : asked.replaceAll(/^/gm, '> '),
     `## ${words.answer}`,
-    output ?? task.partial_output ?? (error ? explain(error, text) : text.state[status]),
+    output ?? task.partial_output ?? (error ? explain(error, text) : stateOf({ ...task, state: status }, text)),
     '',
   ]
     .join('\n\n')

@@ -140,6 +140,29 @@ export interface TaskError {
     [k: string]: unknown;
   };
 }
+export interface FunctionTool {
+  name: string;
+  description?: string;
+  /**
+   * JSON Schema of its arguments.
+   */
+  parameters?: {
+    [k: string]: unknown;
+  };
+  strict?: boolean;
+}
+export interface FunctionCall {
+  id: string;
+  name: string;
+  /**
+   * JSON, as the model wrote it.
+   */
+  arguments: string;
+}
+export interface FunctionResult {
+  call_id: string;
+  output: string;
+}
 export interface TaskRequest {
   system?: string;
   temperature?: number;
@@ -168,6 +191,27 @@ export interface TaskRequest {
    * @minItems 1
    */
   tools?: ['search' | 'fetch' | 'code' | 'excel', ...('search' | 'fetch' | 'code' | 'excel')[]];
+  /**
+   * Not with `tools`. Only with KIMI_CALLBACKS=relay.
+   *
+   * @minItems 1
+   * @maxItems 128
+   */
+  functions?: [FunctionTool, ...FunctionTool[]];
+  /**
+   * Whether it has to ask for a function, or for this one; absent if the model decides.
+   */
+  function_choice?:
+    | ('none' | 'required')
+    | {
+        name: string;
+      };
+  /**
+   * Of each function that the answer before asks for. The prompt, which follows them, may be empty then.
+   *
+   * @minItems 1
+   */
+  function_results?: [FunctionResult, ...FunctionResult[]];
 }
 export interface TaskFile {
   name: string;
@@ -194,8 +238,20 @@ export interface Turn {
    */
   images?: string[];
   files?: TaskFile[];
+  /**
+   * Of each function that the answer before asks for. The prompt, which follows them, may be empty then.
+   *
+   * @minItems 1
+   */
+  function_results?: [FunctionResult, ...FunctionResult[]];
   output: string;
   reasoning?: string;
+  /**
+   * The output may be empty then.
+   *
+   * @minItems 1
+   */
+  function_calls?: [FunctionCall, ...FunctionCall[]];
 }
 export interface QueuePosition {
   place: number;
@@ -805,9 +861,13 @@ export interface Result {
   output?: string;
   reasoning?: string;
   /**
-   * `length` if the answer is cut off.
+   * `length` if the answer is cut off, `tool_calls` if it asks for functions.
    */
   finish_reason?: string;
+  /**
+   * Functions of the program that the answer asks for.
+   */
+  function_calls?: FunctionCall[];
   /**
    * Set if another model was asked, as Kimi was overloaded.
    */

@@ -1,6 +1,6 @@
 /** The body of a callback (docs/http-api.md). */
 import type { FallbackNote } from './result.ts';
-import type { TaskError, ToolUse } from './task.ts';
+import type { FunctionCall, TaskError, ToolUse } from './task.ts';
 
 /** Token counts as the provider reports them. */
 export interface Usage {
@@ -23,8 +23,14 @@ export interface AnswerCallback {
   id: string;
   model: string;
   usage: Usage;
-  /** `content` may be empty if `finish_reason` is `length`: the tokens ran out while the model reasoned. */
-  choices: { message: { content: string; reasoning_content?: string }; finish_reason?: string }[];
+  /**
+   * `content` may be empty if `finish_reason` is `length`, as the tokens ran out while the model reasoned, or if there are
+   * `function_calls`, which only the relay sends.
+   */
+  choices: {
+    message: { content: string; reasoning_content?: string; function_calls?: FunctionCall[] };
+    finish_reason?: string;
+  }[];
   metadata: CallbackMetadata;
   /** How often the stream was interrupted and resumed; absent if never. Tokens before an interruption are estimated. */
   interruptions?: number;

@@ -26,6 +26,12 @@ export interface Details {
   cap: { model: string; context: number };
   gateway: { address: string; status: number; words?: string; advice?: GatewayAdvice };
   gateway_unreachable: { address: string } & Cause;
+  /** A model cannot be made to ask for a function, or for a certain one. `mayNotThink`: it can, once it does not think. */
+  function_choice: { model: string; choice: string; mayNotThink?: true };
+  /** Functions of the program beside tools that Moonshot runs. */
+  functions_and_tools: object;
+  /** Functions, only the relay receives what is asked of them. */
+  no_functions: { simulated?: true };
   no_effort: { model: string; effort: string; efforts: string[] };
   no_efforts: { model: string; hasSwitch: boolean };
   no_images: { model: string; successor: string };
@@ -34,7 +40,7 @@ export interface Details {
   /** Tools that only Moonshot's relay offers. */
   no_tools: { tools: string[]; simulated?: true };
   /** Batches, only Moonshot's relay makes them; or those of a model, or with tools. */
-  no_batch: { model?: string; tools?: true };
+  no_batch: { model?: string; tools?: true; functions?: true };
   /** Moonshot does not offer a tool. `words` are its own. */
   no_tool: { tool: string; words: string };
   /** An answer that was interrupted, and is not asked for again. `why`: in English. */

@@ -1,7 +1,7 @@
 /** The result of a task, and the files that hold it (docs/results.md). */
 import type { Usage } from './callback.ts';
 import type { MapSummary, RowOf } from './map.ts';
-import type { Outcome, ScheduleNote, Task, TaskError, ToolUse } from './task.ts';
+import type { FunctionCall, Outcome, ScheduleNote, Task, TaskError, ToolUse } from './task.ts';
 
 /** `pending-<task_id>.json` (docs/results.md). */
 export interface PendingFile extends Pick<Task, 'task_id' | 'task_name' | 'model' | 'simulated' | 'row'> {
@@ -115,8 +115,10 @@ export interface TaskResult extends Partial<Question> {
   /** The model's reasoning; absent if it reports none. */
   reasoning?: string;
   tokens?: Tokens;
-  /** `length` if the answer is cut off. */
+  /** `length` if the answer is cut off, `tool_calls` if it asks for functions. */
   finish_reason?: string;
+  /** Functions of the program that the answer asks for; absent if none. */
+  function_calls?: FunctionCall[];
   /** How often the stream was interrupted and resumed. Tokens before an interruption are estimated. */
   interruptions?: number;
   /** Tools that Kimi used, in order; absent if none. */
@@ -203,4 +205,9 @@ export function askedModel({ model, fallback }: Pick<TaskResult, 'model' | 'fall
 /** @returns whether an answer is cut off at its token limit. */
 export function isTruncated({ finish_reason }: Pick<TaskResult, 'finish_reason'>): boolean {
   return finish_reason === 'length';
+}
+
+/** @returns whether an answer asks for functions. */
+export function asksForFunctions({ finish_reason }: Pick<TaskResult, 'finish_reason'>): boolean {
+  return finish_reason === 'tool_calls';
 }

@@ -86,9 +86,36 @@ export interface Turn {
   /** `data:` URLs. */
   images?: string[];
   files?: TaskFile[];
+  /** What the functions returned that the answer before it asks for. The prompt, which follows them, may be empty then. */
+  function_results?: FunctionResult[];
   output: string;
   /** The model's reasoning; absent if it reported none. */
   reasoning?: string;
+  /** Functions that the answer asks for. The output may be empty then. */
+  function_calls?: FunctionCall[];
+}
+
+/** A function of the program that starts a task: the model may ask for it, and the program runs it. */
+export interface FunctionTool {
+  name: string;
+  description?: string;
+  /** JSON Schema of its arguments. */
+  parameters?: Record<string, unknown>;
+  strict?: boolean;
+}
+
+/** A function that an answer asks for. */
+export interface FunctionCall {
+  id: string;
+  name: string;
+  /** JSON, as the model wrote it. */
+  arguments: string;
+}
+
+/** What a function returned. */
+export interface FunctionResult {
+  call_id: string;
+  output: string;
 }
 
 /** A file that goes with a prompt. */
@@ -131,6 +158,12 @@ export interface TaskRequest {
   json_schema?: Record<string, unknown>;
   /** What Kimi may use for its answer. */
   tools?: Tool[];
+  /** Functions that the answer may ask for. */
+  functions?: FunctionTool[];
+  /** Whether it has to ask for one, or for this one; absent if the model decides. */
+  function_choice?: 'none' | 'required' | { name: string };
+  /** As {@link Turn.function_results}. */
+  function_results?: FunctionResult[];
   /** Answered within a day, at 60 % of the price. */
   batch?: true;
 }

@@ -151,7 +151,7 @@ export function textsOf(
   const calls = request.rounds < directives.calls ? callsOf(request) : [];
   const whole = {
     reasoning: request.thinks ? reasoningOn(request.asked, directives.reasoning) : '',
-    content: calls.length > 0 ? '' : continuationOf(request, directives),
+    content: calls.length > 0 && !directives.says ? '' : continuationOf(request, directives),
   };
   const reasoning = firstTokens(whole.reasoning, request.cap);
   const content = firstTokens(whole.content, request.cap - tokensIn(reasoning));

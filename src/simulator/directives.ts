@@ -40,6 +40,7 @@ const yes = z.literal('1').optional();
  * | --- | --- | --- |
  * | `error` | name | the request is refused with this row of {@link REFUSALS}, e.g. `tpm` |
  * | `calls` | n | the model calls the tools of the request this often before it answers; once by default |
+ * | `says` | `1` | it also writes its answer when it calls them |
  * | `reasoning` | n | the model reasons for n characters; 0 for not at all |
  * | `chunks` | n | pieces the answer is streamed in |
  * | `chunk-delay` | ms | pause between two of them |
@@ -71,6 +72,7 @@ const directives = z.object({
 
   error: z.enum(Object.keys(REFUSALS) as [keyof typeof REFUSALS]).optional(),
   calls: count.default(1),
+  says: yes,
   reasoning: count.optional(),
   chunks: z.coerce.number().int().positive().optional(),
   'chunk-delay': count.optional(),

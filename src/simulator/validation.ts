@@ -79,7 +79,8 @@ type Message = z.infer<typeof message>;
 const tool = z.looseObject({
   type: z.enum(['function', 'builtin_function']),
   function: z.looseObject({
-    name: z.string().min(1),
+    // Moonshot's own begin with `$`.
+    name: z.string().regex(/^\$?[a-zA-Z_][a-zA-Z0-9-_]{0,127}$/),
     parameters: z.looseObject({ required: z.array(z.string()).optional() }).optional(),
   }),
 });
@@ -104,7 +105,9 @@ const completionBody = z.looseObject({
   stop: z.union([z.string(), z.array(z.string()).max(5)]).nullish(),
   response_format: z.looseObject({ type: z.enum(['text', 'json_object', 'json_schema']) }).nullish(),
   tools: z.array(tool).max(128).nullish(),
-  tool_choice: z.union([z.enum(['auto', 'none', 'required']), z.looseObject({})]).nullish(),
+  tool_choice: z
+    .union([z.enum(['auto', 'none', 'required']), z.looseObject({ function: z.looseObject({ name: z.string() }) })])
+    .nullish(),
 });
 type Body = z.infer<typeof completionBody>;
 
@@ -172,7 +175,7 @@ export function readRequest(json: unknown): CompletionRequest {
     thinks: thinks && !(prefix && partial?.reasoning_content),
     cap: stated ?? rules.defaultCap,
     stop: [body.stop ?? []].flat(),
-    tools: body.tool_choice === 'none' ? [] : (body.tools ?? []),
+    tools: callable(body),
     rounds: body.messages.slice(questionIn(body.messages)).filter(({ tool_calls: calls }) => calls).length,
   };
 }
@@ -213,6 +216,16 @@ function checkThinking({ thinking, tool_choice: choice }: Body, { family, mayNot
     throw invalid(`tool_choice '${forced}' is incompatible with thinking enabled`);
   }
   return thinks;
+}
+
+/** @returns the tools that may be called. */
+function callable({ tools, tool_choice: choice }: Body): CompletionRequest['tools'] {
+  if (!tools || choice === 'none') return [];
+  if (typeof choice !== 'object' || choice === null) return tools;
+  const named = tools.filter(({ function: { name } }) => name === choice.function.name);
+  // The sentence is ours.
+  if (named.length === 0) throw invalid(`Invalid request: there is no tool ${choice.function.name}`);
+  return named;
 }
 
 /** A fixed parameter may only have its one value. */
@@ -256,6 +269,10 @@ function checkCalls(messages: Message[]): void {
     // The sentence is OpenAI's: no source has Kimi's.
     if (missing) throw invalid(`Invalid request: tool_call_id ${missing.id} has no response message`);
   }
+  const called = messages.flatMap(({ tool_calls: calls = [] }) => calls.map(({ id }) => id));
+  const stray = messages.find(({ role, tool_call_id: id }) => role === 'tool' && !called.includes(id ?? ''));
+  // Ours too.
+  if (stray) throw invalid(`Invalid request: tool_call_id ${stray.tool_call_id} is not found`);
 }
 
 /** A partial answer and reasoning count as prompt. Pictures count no tokens here. */

@@ -22,8 +22,16 @@ export async function continued(context: TaskContext, task: NewTask): Promise<Ne
   if (route) await checkChats(context, last, [route, withoutThread(route)]);
   const newest = await savedResult(context, last);
   const { prompt: _, files: __, metadata: ___, request, ...settings } = questionOf(context, newest);
-  // What is paid for separately, or takes a day, is said again.
-  const { images: ____, tools: _____, batch: ______, ...options } = request ?? {};
+  // What is paid for separately, takes a day, or was asked of a program is said again.
+  const {
+    images: _i,
+    tools: _t,
+    batch: _b,
+    functions: _f,
+    function_choice: _c,
+    function_results: _r,
+    ...options
+  } = request ?? {};
   const conversation = await conversationTo(context, newest);
   if (task.own_options) return { name: newest.task_name, ...task, conversation };
   return {
@@ -53,16 +61,18 @@ async function conversationTo(context: Reading, newest: ResultFile): Promise<Tur
 
 /** @returns what a task was asked with its answer, after the conversation that it was given. */
 function turnsOf(context: Reading, result: ResultFile): Turn[] {
-  const { task_id, output = '', reasoning, status, simulated = false } = result;
-  if (output.trim() === '') throw new Problem('no_answer', { task_id, state: status });
+  const { task_id, output = '', reasoning, function_calls, status, simulated = false } = result;
+  if (output.trim() === '' && !function_calls) throw new Problem('no_answer', { task_id, state: status });
   if (simulated !== context.simulated) throw new Problem('other_kimi', { task_id, simulated });
   const { prompt, request, files, conversation = [] } = questionOf(context, result);
   const turn: Turn = {
     prompt,
     ...(request?.images && { images: request.images }),
     ...(files && { files }),
+    ...(request?.function_results && { function_results: request.function_results }),
     output,
     ...(reasoning && { reasoning }),
+    ...(function_calls && { function_calls }),
   };
   return [...conversation, turn];
 }

@@ -45,6 +45,10 @@ export interface Problems {
   no_question: { task_id: string };
   /** A conversation cannot be continued, since its last task has ended without an answer. */
   no_answer: { task_id: string; state: TaskState };
+  /** The answer before asks for functions, one of which has no result: only the program that offered it can give one. */
+  no_function_result: { call_id: string };
+  /** A result is of a function that the answer before does not ask for. */
+  unknown_call: { call_id: string };
   /** A conversation cannot be continued, since the simulated Kimi would answer the real one, or the other way round. */
   other_kimi: { task_id: string; simulated: boolean };
   /** A conversation cannot be continued, since the result of an earlier task was removed, or is damaged. */

@@ -4,7 +4,7 @@ import { refuseIfSurelyTooLong } from '../kimi/context.ts';
 import { KimiError } from '../kimi/errors.ts';
 import { callsBack, isPriced, modelOf, resolveModel, unpriced } from '../kimi/models.ts';
 import { requestFor, sentFiles } from '../kimi/request.ts';
-import { MAX_PROMPT_BYTES, type Task, type TaskRequest, type Turn } from '../shared/task.ts';
+import { MAX_PROMPT_BYTES, type FunctionResult, type Task, type TaskRequest, type Turn } from '../shared/task.ts';
 import { checkFiles } from './files.ts';
 import type { TaskContext } from './context.ts';
 import { Problem } from './problem.ts';
@@ -24,11 +24,14 @@ export function checkTask(
   task: NewTask,
 ): CheckedTask {
   const { config, apiUrl, relay, simulated } = context;
-  const { prompt, request = {}, files = [], conversation = [], name = nameFromPrompt(prompt) } = task;
+  const { prompt, request = {}, files = [], conversation = [] } = task;
+  const { functions, function_results: results } = request;
+  const { name = nameFromPrompt([...conversation, task].findLast((turn) => turn.prompt !== '')?.prompt ?? '') } = task;
   const allFiles = sentFiles({ files, conversation }, apiUrl);
-  if (prompt.trim() === '') throw new Problem('no_prompt', {});
+  if (prompt.trim() === '' && !results) throw new Problem('no_prompt', {});
   if (!isTaskName(name)) throw new Problem('bad_name', {});
   checkFiles(allFiles);
+  checkResults(conversation, results);
   checkReceiver(context, task);
   const texts = allFiles.filter(({ kind }) => kind === 'text').reduce((sum, { stored_bytes }) => sum + stored_bytes, 0);
   const bytes =
@@ -48,6 +51,10 @@ export function checkTask(
     if (tools.length > 0 && !(relay && apiUrl !== undefined && !callsBack(apiUrl))) {
       throw new KimiError('refused', 'no_tools', { code: 'no_tools', tools, ...(simulated && { simulated }) });
     }
+    if (functions && !relay) {
+      throw new KimiError('refused', 'no_functions', { code: 'no_functions', ...(simulated && { simulated }) });
+    }
+    if (functions && tools.length > 0) throw new KimiError('refused', 'bad_parameter', { code: 'functions_and_tools' });
     if (isKeptToBudget(context, task) && apiUrl !== undefined && !isPriced(model, apiUrl))
       throw unpriced(model, apiUrl);
     if (request.batch) checkBatch(model, request, relay && apiUrl !== undefined && !callsBack(apiUrl));
@@ -73,9 +80,11 @@ export function isKeptToBudget(
 const BATCH_MODELS = ['kimi-k2.6', 'kimi-k2.7-code'];
 
 /** @throws {KimiError} `no_batch` */
-function checkBatch(model: string, { tools = [] }: TaskRequest, isMoonshot: boolean): void {
+function checkBatch(model: string, { tools = [], functions }: TaskRequest, isMoonshot: boolean): void {
   const why = isMoonshot
-    ? (!BATCH_MODELS.includes(model) && { model }) || (tools.length > 0 && { tools: true as const })
+    ? (!BATCH_MODELS.includes(model) && { model }) ||
+      (tools.length > 0 && { tools: true as const }) ||
+      (functions && { functions: true as const })
     : {};
   if (why) throw new KimiError('refused', 'no_batch', { code: 'no_batch', ...why });
 }
@@ -83,13 +92,28 @@ function checkBatch(model: string, { tools = [] }: TaskRequest, isMoonshot: bool
 /** How long a batch may take before its task counts as timed out, in milliseconds: Kimi's window, and an hour. */
 const BATCH_MS = 25 * 3_600_000;
 
+/** Kimi refuses a question that leaves out the result of a call, or has one of a call that was not made. @throws {Problem} */
+function checkResults(conversation: readonly Turn[], last: readonly FunctionResult[] = []): void {
+  const given = [...conversation.map(({ function_results: results = [] }) => results), last];
+  for (const [index, results] of given.entries()) {
+    const ids = results.map(({ call_id }) => call_id);
+    const calls = (conversation[index - 1]?.function_calls ?? []).map(({ id }) => id);
+    const missing = calls.find((id) => !ids.includes(id));
+    const unknown = ids.find((id) => !calls.includes(id));
+    if (missing !== undefined) throw new Problem('no_function_result', { call_id: missing });
+    if (unknown !== undefined) throw new Problem('unknown_call', { call_id: unknown });
+  }
+}
+
 /** @returns the size of a conversation without its files. */
 function bytesOf(conversation: readonly Turn[]): number {
-  const texts = conversation.flatMap(({ prompt, images = [], output, reasoning = '' }) => [
-    prompt,
-    ...images,
-    output,
-    reasoning,
+  const texts = conversation.flatMap((turn) => [
+    turn.prompt,
+    ...(turn.images ?? []),
+    ...(turn.function_results ?? []).map(({ output }) => output),
+    turn.output,
+    turn.reasoning ?? '',
+    ...(turn.function_calls ?? []).map((call) => call.arguments),
   ]);
   return texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
 }

@@ -103,7 +103,7 @@ export function idFrom({ word, at }: Origin, clashes: number): string {
   return taskIdOf(clashes === 0 ? word : `${word} ${clashes}`, new Date(at));
 }
 
-/** Key of the origin in a workflow's memo, if it is a key: the key, and a digest of the prompt, its files and the conversation before it. */
+/** Key of the origin in a workflow's memo, if it is a key: the key, and a digest of the prompt, its files, what functions returned, and the conversation before it. */
 const KEY_MEMO = 'key';
 
 interface KeyMemo {
@@ -112,12 +112,16 @@ interface KeyMemo {
 }
 
 /** What a key is for: the same one with anything else is refused. */
-export type Asked = Pick<Task, 'prompt' | 'continues' | 'conversation'> & { files?: Pick<TaskFile, 'sha256'>[] };
+export type Asked = Pick<Task, 'prompt' | 'continues' | 'conversation' | 'request'> & {
+  files?: Pick<TaskFile, 'sha256'>[];
+};
 
-function digestOf({ prompt, files = [], continues, conversation }: Asked): string {
+function digestOf({ prompt, files = [], continues, conversation, request }: Asked): string {
   const before = continues ?? (conversation && JSON.stringify(conversation));
+  const returned = request?.function_results && JSON.stringify(request.function_results);
+  const others = [before, returned].filter((part) => part !== undefined);
   return createHash('sha256')
-    .update([prompt, ...files.map(({ sha256 }) => sha256), ...(before === undefined ? [] : [before])].join('\0'))
+    .update([prompt, ...files.map(({ sha256 }) => sha256), ...others].join('\0'))
     .digest('hex');
 }
 

@@ -180,6 +180,7 @@ export const en: Text = {
     no_batch: 'this cannot be sent as a batch, so nothing was sent',
     batch_expired: 'Kimi did not answer the batch within a day; dispatch it again, or without --batch',
     batch_failed: 'Kimi did not answer the batch; dispatch it again, or without --batch',
+    no_functions: 'functions cannot be used here, so nothing was sent',
     no_tools: 'these tools cannot be used here, so nothing was sent',
     no_tool: 'Moonshot does not offer this tool, so nothing was sent',
     repetition:
@@ -299,6 +300,10 @@ export const en: Text = {
   truncated: {
     state: 'done, cut off',
     sentence: 'The answer is cut off: it reached its token limit. Raise it with --max-tokens.',
+  },
+  functions: {
+    state: 'done, asks for functions',
+    sentence: 'Kimi asks for functions: the program that started the task runs them, and sends what they return.',
   },
   reply: {
     heading: {

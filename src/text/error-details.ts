@@ -77,17 +77,25 @@ const WORDS: Record<Lang, Words> = {
     gateway: ({ address, status, words, advice }) =>
       `${address} answered ${status}${words ? `: ${words}` : ''}${advice ? GATEWAY_ADVICE[advice] : ''}`,
     gateway_unreachable: ({ address, cause }) => `cannot reach ${address}: ${inEnglish(cause)}`,
+    function_choice: ({ model, choice, mayNotThink }) =>
+      `${model} cannot be made to call a function (${choice}) while it thinks; let it choose${mayNotThink ? ', or answer without thinking' : ''}`,
+    functions_and_tools: () =>
+      'Kimi cannot use your functions and tools that Moonshot runs in the same task; leave one of them out',
+    no_functions: ({ simulated }) =>
+      `only a relay receives which functions Kimi asks for; leave the functions out, or set KIMI_CALLBACKS=relay${simulated ? ' and start again' : ''}`,
     no_effort: ({ model, effort, efforts }) => `${model} has no thinking effort ${effort}; use ${efforts.join(', ')}`,
     no_efforts: ({ model, hasSwitch }, { thinking }) =>
       `${model} has no thinking effort; ${hasSwitch ? `use ${thinking} on or off` : `leave ${thinking} out`}`,
     no_images: ({ model, successor }) => `${model} accepts no images; use a model that does, e.g. ${successor}`,
     no_schema: ({ type }) => `JSON Schema has no type ${type}; use ${SCHEMA_TYPES.join(', ')}`,
-    no_batch: ({ model, tools }, names) =>
-      tools
-        ? `a batch has no tools; leave ${names.batch} or ${names.search} and ${names.tools} out`
-        : model === undefined
-          ? `only Moonshot answers batches, and tasks do not go there; leave ${names.batch} out, or set KIMI_API_URL=https://api.moonshot.cn/v1`
-          : `${model} answers no batches; use kimi-k2.6 or kimi-k2.7-code, or leave ${names.batch} out`,
+    no_batch: ({ model, tools, functions }, names) =>
+      functions
+        ? `a batch has no functions; leave ${names.batch} or the functions out`
+        : tools
+          ? `a batch has no tools; leave ${names.batch} or ${names.search} and ${names.tools} out`
+          : model === undefined
+            ? `only Moonshot answers batches, and tasks do not go there; leave ${names.batch} out, or set KIMI_API_URL=https://api.moonshot.cn/v1`
+            : `${model} answers no batches; use kimi-k2.6 or kimi-k2.7-code, or leave ${names.batch} out`,
     no_tools: ({ tools, simulated }, names) =>
       `${tools.join(', ')}: only Moonshot runs tools for Kimi, and tasks do not go there; leave ${names.search} and ${names.tools} out, or set ${simulated ? 'KIMI_CALLBACKS=relay and start again' : 'KIMI_API_URL=https://api.moonshot.cn/v1'}`,
     no_tool: ({ tool, words }) => `Moonshot does not offer ${tool} (${words}), so nothing was paid; leave it out`,
@@ -129,18 +137,25 @@ const WORDS: Record<Lang, Words> = {
     file: ({ cause }) => sayCode(cause, 'zh-TW'),
     file_gone: ({ name }) => `${name} 已不再保存，所以沒有送出任何請求；請重新附上`,
     no_schema: ({ type }) => `JSON Schema 沒有 ${type} 這種型別；可用 ${SCHEMA_TYPES.join('、')}`,
-    no_batch: ({ model, tools }, names) =>
-      tools
-        ? `批次不能用工具；請拿掉 ${names.batch}，或拿掉 ${names.search} 與 ${names.tools}`
-        : model === undefined
-          ? `只有 Moonshot 有批次，但任務不送往那裡；請拿掉 ${names.batch}，或設定 KIMI_API_URL=https://api.moonshot.cn/v1`
-          : `${model} 沒有批次；請用 kimi-k2.6 或 kimi-k2.7-code，或拿掉 ${names.batch}`,
+    no_batch: ({ model, tools, functions }, names) =>
+      functions
+        ? `批次不能用函式；請拿掉 ${names.batch} 或函式`
+        : tools
+          ? `批次不能用工具；請拿掉 ${names.batch}，或拿掉 ${names.search} 與 ${names.tools}`
+          : model === undefined
+            ? `只有 Moonshot 有批次，但任務不送往那裡；請拿掉 ${names.batch}，或設定 KIMI_API_URL=https://api.moonshot.cn/v1`
+            : `${model} 沒有批次；請用 kimi-k2.6 或 kimi-k2.7-code，或拿掉 ${names.batch}`,
     no_tools: ({ tools, simulated }, names) =>
       `${tools.join('、')}：只有 Moonshot 會替 Kimi 執行工具，但任務不送往那裡；請拿掉 ${names.search} 與 ${names.tools}，或設定 ${simulated ? 'KIMI_CALLBACKS=relay 後重新啟動' : 'KIMI_API_URL=https://api.moonshot.cn/v1'}`,
     no_tool: ({ tool, words }) => `Moonshot 不提供 ${tool}（${words}），所以沒有花費；請拿掉它`,
     cap: ({ model, context }, { max_tokens }) => `${model} 最多容納 ${context} 個 Token；請調低 ${max_tokens}`,
     gateway: ({ address, status, words }) => `OpenClaw 閘道 ${address} 回應 ${status}${words ? `：「${words}」` : ''}`,
     gateway_unreachable: ({ address, ...cause }) => `${address}：${causeOf(cause)}`,
+    function_choice: ({ model, choice, mayNotThink }) =>
+      `${model} 思考時不能指定呼叫函式（${choice}）；請讓它自己決定${mayNotThink ? '，或關閉思考' : ''}`,
+    functions_and_tools: () => '同一個任務不能同時使用您的函式與 Moonshot 執行的工具；請拿掉其中一種',
+    no_functions: ({ simulated }) =>
+      `只有 relay 能收到 Kimi 要求呼叫的函式；請拿掉函式，或設定 KIMI_CALLBACKS=relay${simulated ? ' 後重新啟動' : ''}`,
     no_effort: ({ model, effort, efforts }) => `${model} 沒有 ${effort} 這種思考強度；可用 ${efforts.join('、')}`,
     no_efforts: ({ model, hasSwitch }, { thinking }) =>
       `${model} 沒有思考強度；請${hasSwitch ? `用 ${thinking} on 或 off` : `拿掉 ${thinking}`}`,

@@ -1,6 +1,6 @@
 /** What a task says to its user, in both languages. Loaded by workflows. */
 import { field } from '../shared/format.ts';
-import { isTruncated } from '../shared/result.ts';
+import { asksForFunctions, isTruncated } from '../shared/result.ts';
 import type { Lang, TaskError, TaskView, ToolUse } from '../shared/task.ts';
 import { en } from './en.ts';
 import { zhTW, type Text } from './zh-TW.ts';
@@ -27,12 +27,13 @@ export function sentenceFor(type: string, { reasons }: Text): string | undefined
   return Object.hasOwn(reasons, type) ? reasons[type as keyof Text['reasons']] : undefined;
 }
 
-/** @returns a task's state for its user: an answer that is cut off is not called done, and a simulated one is marked. */
+/** @returns a task's state for its user: one whose answer is cut off, or asks for functions, is not called done, and a simulated one is marked. */
 export function stateOf(
   { state, finish_reason, simulated }: Pick<TaskView, 'state' | 'finish_reason' | 'simulated'>,
   text: Text,
 ): string {
-  const said = state === 'done' && isTruncated({ finish_reason }) ? text.truncated.state : text.state[state];
+  const ended = isTruncated({ finish_reason }) ? text.truncated : asksForFunctions({ finish_reason }) && text.functions;
+  const said = state === 'done' && ended ? ended.state : text.state[state];
   return simulated ? text.simulated(said) : said;
 }
 

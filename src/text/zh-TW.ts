@@ -176,6 +176,7 @@ export const zhTW = {
     no_batch: '這無法以批次送出，所以沒有送出任何請求',
     batch_expired: 'Kimi 沒有在一天內回答批次；請重新派發，或不用 --batch',
     batch_failed: 'Kimi 沒有回答批次；請重新派發，或不用 --batch',
+    no_functions: '函式在這裡不能用，所以沒有送出任何請求',
     no_tools: '這些工具在這裡不能用，所以沒有送出任何請求',
     no_tool: 'Moonshot 不提供這個工具，所以沒有送出任何請求',
     repetition: 'Kimi 一再重複同一段文字，已停止；已收到的部分已保留。改寫提示詞，或換一個模型',
@@ -301,6 +302,11 @@ export const zhTW = {
   truncated: {
     state: '完成，答案被截斷',
     sentence: '答案被截斷：達到 Token 上限，並不完整。可用 --max-tokens 調高上限。',
+  },
+  /** A task that is done with an answer that asks for functions. */
+  functions: {
+    state: '完成，要求呼叫函式',
+    sentence: 'Kimi 要求呼叫函式：由派發任務的程式執行，再把結果傳回給 Kimi。',
   },
   /** Parts of the notification (docs/openclaw.md). */
   reply: {

@@ -1,6 +1,6 @@
 import { clock, firstCharacters, money } from '../shared/format.ts';
 import type { LimiterView } from '../shared/limits.ts';
-import { isTruncated, type Timings } from '../shared/result.ts';
+import { asksForFunctions, isTruncated, type Timings } from '../shared/result.ts';
 import type { Task, TaskView } from '../shared/task.ts';
 import { budgetRows } from '../text/budget.ts';
 import { explain, sentenceFor, stateOf, type Text } from '../text/index.ts';
@@ -89,6 +89,7 @@ function advice(view: TaskView, text: Text): string | undefined {
   const say = text.details.advise;
   if (wake_error) return say.notWoken;
   if (state === 'done' && isTruncated(view)) return text.truncated.sentence;
+  if (asksForFunctions(view)) return text.functions.sentence;
   if (state === 'timed_out') return step === 'closed' ? say.timedOut : say.mayFollow;
   if (state === 'failed' && error && !sentenceFor(error.type, text)) return say.failed;
   return undefined;

@@ -123,6 +123,9 @@ describe('the model of a task', () => {
   });
 });
 
+const F = { name: 'f', description: 'F', parameters: { type: 'object' }, strict: true };
+const TOOL = { type: 'function', function: F };
+
 describe('the request to a model', () => {
   it.each([
     // Only model, messages, temperature and max_tokens.
@@ -146,6 +149,18 @@ describe('the request to a model', () => {
     // Length.
     ['kimi-k2.6', { max_tokens: 262_144 }, { max_completion_tokens: 262_144 }],
     ['kimi-k3', { max_tokens: 1_048_576 }, { max_completion_tokens: 1_048_576 }],
+    // Functions, and which of them it has to ask for.
+    ['kimi-k3', { functions: [F], function_choice: 'required' }, { tools: [TOOL], tool_choice: 'required' }],
+    ['kimi-k2.7-code', { functions: [F], function_choice: 'none' }, { tools: [TOOL], tool_choice: 'none' }],
+    [
+      'kimi-k2.6',
+      { functions: [F], function_choice: { name: 'f' }, thinking: 'off' },
+      {
+        tools: [TOOL],
+        tool_choice: { type: 'function', function: { name: 'f' } },
+        thinking: { type: 'disabled' },
+      },
+    ],
     // Unknown models: the user's values, under the most common names.
     ['a-model-of-tomorrow', { temperature: 0.2, max_tokens: 9 }, { temperature: 0.2, max_tokens: 9 }],
     ['a-model-of-tomorrow', { thinking: 'medium' }, { reasoning_effort: 'medium' }],
@@ -172,6 +187,16 @@ describe('the request to a model', () => {
     ['kimi-k2.6', { max_tokens: 262_145 }, 'kimi-k2.6 has room for 262144 tokens; lower --max-tokens'],
     ['kimi-k3', { max_tokens: 1_048_577 }, 'kimi-k3 has room for 1048576 tokens; lower --max-tokens'],
     [
+      'kimi-k3',
+      { functions: [F], function_choice: { name: 'f' } },
+      'kimi-k3 cannot be made to call a function (f) while it thinks; let it choose',
+    ],
+    [
+      'kimi-k2.6',
+      { functions: [F], function_choice: 'required' },
+      'kimi-k2.6 cannot be made to call a function (required) while it thinks; let it choose, or answer without thinking',
+    ],
+    [
       'moonshot-v1-128k',
       { images: ['data:image/png;base64,AA=='] },
       'moonshot-v1-128k accepts no images; use a model that does, e.g. kimi-k2.6',
@@ -186,6 +211,30 @@ describe('the request to a model', () => {
       });
     },
   );
+
+  it.each([
+    ['kimi-k2.6', undefined, { reasoning_content: 'hm' }],
+    ['kimi-k2.6', 'off', {}],
+    ['another', undefined, {}],
+  ])('of %s with thinking %s has the calls of functions with %o, and what they returned', (model, thinking, more) => {
+    const functions = { functions: [F], function_results: [{ call_id: 'f:0', output: '20' }] };
+    const calls = [{ id: 'f:0', name: 'f', arguments: '{}' }];
+    const { messages } = requestFor(
+      {
+        model,
+        prompt: '',
+        conversation: [{ prompt: 'x', output: '', reasoning: 'hm', function_calls: calls }],
+        request: { ...functions, ...(thinking !== undefined && { thinking }) },
+      },
+      AI,
+    );
+    const tool_calls = [{ id: 'f:0', type: 'function', function: { name: 'f', arguments: '{}' } }];
+    expect(messages).toStrictEqual([
+      { role: 'user', content: 'x' },
+      { role: 'assistant', content: '', ...more, tool_calls },
+      { role: 'tool', tool_call_id: 'f:0', content: '20' },
+    ]);
+  });
 
   it('is the same request for the command line and for the worker', () => {
     const task = { model: 'kimi-k3', prompt: '寫', request: { system: '簡答', thinking: 'low' } };

@@ -4,7 +4,7 @@ import { anything, array, assert, asyncProperty, constantFrom, dictionary, strin
 import { describe, expect, it } from 'vitest';
 import { Webhook } from 'standardwebhooks';
 import { BatchLines } from '../../src/openai/batch-lines.ts';
-import { chatIn } from '../../src/openai/chat.ts';
+import { chatIn, completionOf } from '../../src/openai/chat.ts';
 import { failureOf, inOpenAiForm, OpenAiError } from '../../src/openai/errors.ts';
 import { eventsOf, type ResponseEvent } from '../../src/openai/events.ts';
 import { outcomeOf, type Update } from '../../src/openai/follow.ts';
@@ -61,6 +61,36 @@ describe('the events of a response', () => {
   it('end with an error if the text that was sent is no part of the answer', async () => {
     const events = await eventsFor(['x'.repeat(40)], { ...RESULT, output: 'y' });
     expect(events.at(-1)).toMatchObject({ type: 'error', code: 'text_changed' });
+  });
+
+  it('have the functions that it asks for, as its output has them', async () => {
+    const calls = [
+      { id: 'f:0', name: 'f', arguments: '{"a":1}' },
+      { id: 'g:1', name: 'g', arguments: '' },
+    ];
+    const asked = { ...RESULT, finish_reason: 'tool_calls', function_calls: calls };
+    for (const output of ['I ask.', undefined]) {
+      const result = { ...asked, output };
+      const events = (await eventsFor([], result)) as (ResponseEvent & Record<string, unknown>)[];
+      const whole = responseOf({ ...RESULT, request: {} }, result);
+      const done = events.filter(({ type }) => type === 'response.output_item.done');
+      expect(done.map(({ item }) => item)).toEqual(whole.output);
+      expect(done.map(({ output_index: index }) => index)).toEqual(whole.output.map((_, index) => index));
+      expect(whole.output.slice(-2)).toMatchObject(calls.map(({ id, ...call }) => ({ call_id: id, ...call })));
+      expect(events.slice(-8).map(({ type }) => type.replace('response.', ''))).toEqual([
+        'output_item.added',
+        'function_call_arguments.delta',
+        'function_call_arguments.done',
+        'output_item.done',
+        'output_item.added',
+        'function_call_arguments.done',
+        'output_item.done',
+        'completed',
+      ]);
+    }
+    expect(completionOf({ ...asked, output: undefined })).toMatchObject({
+      choices: [{ message: { content: null, tool_calls: [{ id: 'f:0', type: 'function' }, {}] } }],
+    });
   });
 
   it.each(['cancelled', 'timed_out'] as const)('of a task that is %s keep the text that was sent', async (status) => {
@@ -195,11 +225,71 @@ describe('a request', () => {
     expect(task.request).toEqual({ tools: ['search'] });
   });
 
+  it('with functions, their calls and what they returned becomes a task of either form', async () => {
+    const f = { name: 'f', description: 'F', parameters: { type: 'object' }, strict: true };
+    const call = { name: 'f', arguments: '{}' };
+    const said = { role: 'user', content: 'x' };
+    const chat = await chatIn(
+      {
+        model: 'kimi-k3',
+        messages: [
+          said,
+          {
+            role: 'assistant',
+            content: null,
+            reasoning_content: 'hm',
+            tool_calls: [{ id: 'f:0', type: 'function', function: call }],
+          },
+          { role: 'tool', tool_call_id: 'f:0', content: [{ type: 'text', text: '20' }] },
+          { role: 'user', content: 'y' },
+        ],
+        tools: [{ type: 'function', function: f }],
+        tool_choice: 'required',
+        parallel_tool_calls: true,
+      },
+      NO_TASKS,
+    );
+    const results = [{ call_id: 'f:0', output: '20' }];
+    const turn = { prompt: 'x', output: '', function_calls: [{ id: 'f:0', ...call }] };
+    expect(chat.task).toMatchObject({
+      prompt: 'y',
+      conversation: [{ ...turn, reasoning: 'hm' }],
+      request: { functions: [f], function_choice: 'required', function_results: results },
+    });
+    const response = await responseIn(
+      {
+        model: 'kimi-k3',
+        input: [
+          said,
+          { type: 'message', role: 'assistant', content: [{ type: 'output_text', text: 'I ask.' }] },
+          { type: 'function_call', call_id: 'f:0', id: 'fc_1', status: 'completed', ...call },
+          { type: 'function_call_output', call_id: 'f:0', output: '20' },
+        ],
+        tools: [{ type: 'function', name: 'g', parameters: null, strict: null }],
+        tool_choice: { type: 'function', name: 'g' },
+      },
+      NO_TASKS,
+    );
+    expect(response.task).toMatchObject({
+      prompt: '',
+      conversation: [{ ...turn, output: 'I ask.' }],
+      request: { functions: [{ name: 'g' }], function_choice: { name: 'g' }, function_results: results },
+    });
+    const none = await responseIn(
+      { model: 'kimi-k3', input: 'x', tools: [{ type: 'web_search' }], tool_choice: 'none' },
+      NO_TASKS,
+    );
+    expect(none.task.request).toEqual({});
+  });
+
   it.each<[string, object]>([
+    ['tool_choice', { tool_choice: 'required' }],
+    ['parallel_tool_calls', { tools: [{ type: 'function', name: 'f' }], parallel_tool_calls: false }],
+    ['tools[0].name', { tools: [{ type: 'function', name: '1' }] }],
     ['store', { background: true, store: false }],
     ['service_tier', { service_tier: 'flex' }],
     ['service_tier', { service_tier: 'priority' }],
-    ['tools[0].type', { tools: [{ type: 'function', name: 'f', parameters: {} }] }],
+    ['tools[0].type', { tools: [{ type: 'file_search' }] }],
     ['tools[0].filters', { tools: [{ type: 'web_search', filters: {} }] }],
     ['conversation', { conversation: 'conv_1' }],
     ['text.format.type', { text: { format: { type: 'json_object' } } }],
@@ -333,8 +423,8 @@ describe('messages', () => {
   it.each<[string, unknown[]]>([
     ['messages[1].role', [user, { role: 'system', content: 'x' }, user]],
     ['messages[0].role', [{ role: 'assistant', content: 'x' }, user]],
-    ['messages[0].role', [{ role: 'tool', content: 'x', tool_call_id: '1' }]],
-    ['messages[1].tool_calls', [user, { role: 'assistant', content: 'x', tool_calls: [{}] }]],
+    ['messages[0].tool_call_id', [{ role: 'tool', content: 'x' }]],
+    ['messages[1].tool_calls[0].id', [user, { role: 'assistant', content: 'x', tool_calls: [{}] }]],
     ['messages[0].name', [{ ...user, name: 'Ann' }]],
     ['messages', [user, { role: 'assistant', content: 'x' }]],
     ['messages[0].content[0].image_url.url', withPart({ type: 'image_url', image_url: { url: 'https://a.b/c.png' } })],

@@ -219,7 +219,12 @@ describe('a chat completion', () => {
   });
 
   it.each<[string, string, object]>([
-    ['tools', 'unsupported_parameter', { tools: [{ type: 'function', function: { name: 'f' } }] }],
+    ['tools', 'unsupported_value', { tools: [{ type: 'function', function: { name: 'f' } }], web_search_options: {} }],
+    [
+      'tool_choice',
+      'unsupported_value',
+      { tools: [{ type: 'function', function: { name: 'f' } }], tool_choice: 'required' },
+    ],
     ['n', 'unsupported_parameter', { n: 2 }],
     ['seed', 'unsupported_parameter', { seed: 1 }],
     ['response_format.type', 'invalid_value', { response_format: { type: 'json_object' } }],

@@ -13,6 +13,14 @@ const BODY: RelayRequest['body'] = { model: 'kimi-k3', messages: [PROMPT] };
 const REQUEST: RelayRequest = { task_id: 'kimi-1-2', body: BODY };
 const K31: RelayRequest['body'] = { ...BODY, model: 'kimi-k3.1-pro' };
 
+const FUNCTIONS: RelayRequest['body'] = { ...BODY, tools: [{ type: 'function', function: { name: 'f' } }] };
+const CALLS: Piece[] = [
+  { content: 'I ask.', tool_calls: [{ index: 0, id: 'f:0', name: 'f', arguments: '{"a"' }] },
+  { tool_calls: [{ index: 0, arguments: ':1}' }] },
+  { tool_calls: [{ index: 1, name: 'f', arguments: '{}' }] },
+  { finish_reason: 'tool_calls' },
+];
+
 function attempt(pieces: Piece[], changes: Partial<Attempt> = {}): Attempt {
   const answer = new Answer();
   for (const piece of pieces) answer.take(piece);
@@ -57,6 +65,9 @@ describe('the next step', () => {
     ],
     ['too many of them', BODY, [spoken, ...Array<Attempt>(5).fill(barren)], { do: 'give up' }],
     ['text of a model that cannot resume', K31, [spoken], { do: 'give up' }],
+    ['text of an answer that may ask for functions', FUNCTIONS, [spoken], { do: 'give up' }],
+    ['calls of functions, though [DONE] was lost', FUNCTIONS, [attempt(CALLS)], { do: 'finish' }],
+    ['some of them', FUNCTIONS, [attempt(CALLS.slice(0, 2))], { do: 'give up' }],
     ['text that is JSON', { ...BODY, response_format: {} }, [spoken], { do: 'give up' }],
     ['the whole answer', BODY, [spoken, attempt([{ done: true }], { continues: true })], { do: 'finish' }],
     [
@@ -88,6 +99,23 @@ describe('the next step', () => {
 });
 
 describe('the callback', () => {
+  it.each([
+    ['tool_calls', 'tool_calls'],
+    // As some servers say it.
+    ['stop', 'tool_calls'],
+    ['length', 'length'],
+  ])('of an answer that ends with %s has the calls of functions', (finish_reason, expected) => {
+    const asked = attempt([...CALLS.slice(0, -1), { finish_reason, done: true }]);
+    const function_calls = [
+      { id: 'f:0', name: 'f', arguments: '{"a":1}' },
+      { id: 'call_1', name: 'f', arguments: '{}' },
+    ];
+    expect(answered({ ...REQUEST, body: FUNCTIONS }, [asked])).toMatchObject({
+      choices: [{ message: { content: 'I ask.', function_calls }, finish_reason: expected }],
+    });
+    expect(answered(REQUEST, [attempt(CALLS)])).toMatchObject({ error: { type: 'tool_calls' } });
+  });
+
   const usage = { prompt_tokens: 100, completion_tokens: 10, total_tokens: 110 };
   const end: Piece[] = [{ finish_reason: 'stop', usage }, { done: true }];
 

@@ -4,7 +4,7 @@ import { EXIT, type Exit } from '../../service/exit.ts';
 import { tildePath } from '../../service/files.ts';
 import type { Route } from '../../shared/chat.ts';
 import { money, oneLine } from '../../shared/format.ts';
-import { isTruncated } from '../../shared/result.ts';
+import { asksForFunctions, isTruncated } from '../../shared/result.ts';
 import { isAlive } from '../../stack/process-id.ts';
 import type { StackState } from '../../stack/state.ts';
 import type { EventDelivery, LiveTask, Standing } from '../../tasks/tasks.ts';
@@ -168,6 +168,7 @@ async function printRows(
     [label.tokens, standing.tokens?.toString()],
     [label.cost, cost && say.cost(money(cost), cost.price_date)],
     ['', isTruncated(standing) ? text.truncated.sentence : undefined],
+    ['', asksForFunctions(standing) ? text.functions.sentence : undefined],
     [label.error, error && explain(error, text)],
     [label.wakeError, wakeError && explain(wakeError, text)],
     // The receivers are the owner's.

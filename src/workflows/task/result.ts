@@ -89,7 +89,8 @@ function answerOf(
   { model, usage, choices, interruptions, tool_uses: uses, fallback }: AnswerCallback,
 ): Partial<TaskResult> & { model: string } {
   const [choice] = choices;
-  const output = choice?.message.content;
+  const { content, reasoning_content: reasoning, function_calls } = choice?.message ?? {};
+  const output = content === '' && function_calls ? undefined : content;
   // An answer in JSON has no room for a list.
   const list = uses && !task.request?.json_schema ? `\n\n${sayToolUses(uses, text)}` : '';
   return {
@@ -97,7 +98,8 @@ function answerOf(
     output: output && output + list,
     ...(uses && { tool_uses: uses }),
     ...(fallback && { fallback }),
-    reasoning: choice?.message.reasoning_content,
+    reasoning,
+    ...(function_calls && { function_calls }),
     tokens: tokensOf(usage),
     finish_reason: choice?.finish_reason,
     ...(interruptions && { interruptions }),

@@ -90,6 +90,9 @@ export const en: CliText = {
   noQuestion: (id) => `The result file of task ${id} has no question: it was saved by an older version.`,
   noAnswer: (id, state) =>
     `Task ${id} has no answer that could be continued (${state}), so nothing was sent. Ask again with kimi-dispatch retry ${id}, then continue the new task.`,
+  noFunctionResult: (id) =>
+    `The answer before asks for a function, and its call ${id} has no result, so nothing was sent. Only the program that offers the function can send one: continue an earlier task, or start a new one.`,
+  unknownCall: (id) => `The answer before does not ask for a function by the call ${id}, so nothing was sent.`,
   otherKimi: (id, simulated) =>
     simulated
       ? `Task ${id} was answered by the simulated Kimi, so the real one does not continue it; nothing was sent. Ask Kimi with kimi-dispatch retry ${id}, then continue the new task.`

@@ -96,6 +96,9 @@ export const zhTW = {
   noQuestion: (id: string) => `任務 ${id} 的結果檔沒有問題的原文：它是舊版儲存的。`,
   noAnswer: (id: string, state: string) =>
     `任務 ${id} 沒有可以接續的答案（${state}），所以沒有送出任何請求。請用 kimi-dispatch retry ${id} 重新詢問，再接續新的任務。`,
+  noFunctionResult: (id: string) =>
+    `先前的答案要求呼叫函式，而呼叫 ${id} 還沒有結果，所以沒有送出任何請求。只有提供函式的程式能傳回結果：請接續較早的任務，或另開新任務。`,
+  unknownCall: (id: string) => `先前的答案沒有要求呼叫函式 ${id}，所以沒有送出任何請求。`,
   otherKimi: (id: string, simulated: boolean) =>
     simulated
       ? `任務 ${id} 是由模擬的 Kimi 回答的，真正的 Kimi 不能接續，所以沒有送出任何請求。請用 kimi-dispatch retry ${id} 詢問 Kimi，再接續新的任務。`
