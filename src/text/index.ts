@@ -32,9 +32,18 @@ export function stateOf(
   { state, finish_reason, simulated }: Pick<TaskView, 'state' | 'finish_reason' | 'simulated'>,
   text: Text,
 ): string {
-  const ended = isTruncated({ finish_reason }) ? text.truncated : asksForFunctions({ finish_reason }) && text.functions;
-  const said = state === 'done' && ended ? ended.state : text.state[state];
+  const ending = state === 'done' && endingOf({ finish_reason }, text);
+  const said = ending ? ending.state : text.state[state];
   return simulated ? text.simulated(said) : said;
+}
+
+/** @returns what is said of an answer that is cut off, or asks for functions; `undefined` of any other. */
+export function endingOf(
+  ended: Pick<TaskView, 'finish_reason'>,
+  text: Text,
+): { state: string; sentence: string } | undefined {
+  if (isTruncated(ended)) return text.truncated;
+  return asksForFunctions(ended) ? text.functions : undefined;
 }
 
 /** @returns the tools that were used for an answer, with the addresses that they returned, as a list in Markdown. */

@@ -1,9 +1,9 @@
 import { clock, firstCharacters, money } from '../shared/format.ts';
 import type { LimiterView } from '../shared/limits.ts';
-import { asksForFunctions, isTruncated, type Timings } from '../shared/result.ts';
+import type { Timings } from '../shared/result.ts';
 import type { Task, TaskView } from '../shared/task.ts';
 import { budgetRows } from '../text/budget.ts';
-import { explain, sentenceFor, stateOf, type Text } from '../text/index.ts';
+import { endingOf, explain, sentenceFor, stateOf, type Text } from '../text/index.ts';
 
 /** How much of the prompt the Web UI shows, in characters. */
 const EXCERPT_CHARS = 500;
@@ -88,8 +88,7 @@ function advice(view: TaskView, text: Text): string | undefined {
   const { error, wake_error, state, step } = view;
   const say = text.details.advise;
   if (wake_error) return say.notWoken;
-  if (state === 'done' && isTruncated(view)) return text.truncated.sentence;
-  if (asksForFunctions(view)) return text.functions.sentence;
+  if (state === 'done') return endingOf(view, text)?.sentence;
   if (state === 'timed_out') return step === 'closed' ? say.timedOut : say.mayFollow;
   if (state === 'failed' && error && !sentenceFor(error.type, text)) return say.failed;
   return undefined;

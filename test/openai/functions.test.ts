@@ -1,5 +1,5 @@
 /** Functions of OpenAI's clients: the model asks for them, the clients run them, and each answer is durable and paid once. */
-import OpenAI from 'openai';
+import type OpenAI from 'openai';
 import type { ResponseStreamEvent } from 'openai/resources/responses/responses';
 import { describe, expect, it } from 'vitest';
 import { answerTo } from '../../src/simulator/answers.ts';

@@ -6,10 +6,10 @@ import { langOf } from '../../config/early.ts';
 import { EXIT, type Exit } from '../../service/exit.ts';
 import type { Route } from '../../shared/chat.ts';
 import { oneLine } from '../../shared/format.ts';
-import { asksForFunctions, isTruncated, type Question, type ResultFile } from '../../shared/result.ts';
+import type { Question, ResultFile } from '../../shared/result.ts';
 import { parseTaskId } from '../../shared/task-id.ts';
 import { Problem } from '../../tasks/problem.ts';
-import { explain, textFor, type Text } from '../../text/index.ts';
+import { endingOf, explain, textFor, type Text } from '../../text/index.ts';
 import { CliError, exitFor } from '../exit.ts';
 import { questionIfKept } from '../kept.ts';
 import { namedTask } from '../named-task.ts';
@@ -76,8 +76,8 @@ async function result(
       await printAnswer(saved.output, raw);
     }
     if (saved.fallback) console.error(text.fallback(saved.fallback));
-    if (isTruncated(saved)) console.error(text.truncated.sentence);
-    if (asksForFunctions(saved)) console.error(text.functions.sentence);
+    const ending = endingOf(saved, text);
+    if (ending) console.error(ending.sentence);
     if (saved.continues !== undefined) console.error(say.continuing(saved.continues));
     if (saved.simulated) console.error(say.simulatedNotice);
     // Whose answer it is, where the newest was asked for, or a chat named it otherwise. The plugin reads the last id.
@@ -92,8 +92,8 @@ async function result(
 
 /** @returns why a task has no answer. */
 function whyWithout(saved: ResultFile, text: Text): string {
-  if (asksForFunctions(saved)) return text.functions.sentence;
-  return saved.error ? explain(saved.error, text) : text.state[saved.status];
+  if (saved.error) return explain(saved.error, text);
+  return endingOf(saved, text)?.sentence ?? text.state[saved.status];
 }
 
 /** On a terminal only, where it is not taken for the answer. */

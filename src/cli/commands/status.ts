@@ -4,11 +4,10 @@ import { EXIT, type Exit } from '../../service/exit.ts';
 import { tildePath } from '../../service/files.ts';
 import type { Route } from '../../shared/chat.ts';
 import { money, oneLine } from '../../shared/format.ts';
-import { asksForFunctions, isTruncated } from '../../shared/result.ts';
 import { isAlive } from '../../stack/process-id.ts';
 import type { StackState } from '../../stack/state.ts';
 import type { EventDelivery, LiveTask, Standing } from '../../tasks/tasks.ts';
-import { explain, stateOf, textFor, type Text } from '../../text/index.ts';
+import { endingOf, explain, stateOf, textFor, type Text } from '../../text/index.ts';
 import { questionIfKept } from '../kept.ts';
 import { namedTask } from '../named-task.ts';
 import { command, printing, route } from '../options.ts';
@@ -167,8 +166,7 @@ async function printRows(
     [label.completed, standing.completed_at && when(standing.completed_at, lang)],
     [label.tokens, standing.tokens?.toString()],
     [label.cost, cost && say.cost(money(cost), cost.price_date)],
-    ['', isTruncated(standing) ? text.truncated.sentence : undefined],
-    ['', asksForFunctions(standing) ? text.functions.sentence : undefined],
+    ['', endingOf(standing, text)?.sentence],
     [label.error, error && explain(error, text)],
     [label.wakeError, wakeError && explain(wakeError, text)],
     // The receivers are the owner's.
