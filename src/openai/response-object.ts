@@ -107,7 +107,8 @@ export function textOf({ output, partial_output: partial }: ResultFile): string 
   return output ?? partial ?? '';
 }
 
-function outputOf(result: ResultFile): (ResponseOutputMessage | ResponseFunctionToolCall)[] {
+/** @returns the items of a result. */
+export function outputOf(result: ResultFile): (ResponseOutputMessage | ResponseFunctionToolCall)[] {
   const text = textOf(result);
   const status = statusOf(result) === 'completed' ? 'completed' : 'incomplete';
   return [...(text === '' ? [] : [messageOf(result.task_id, text, status)]), ...callItems(result)];

@@ -1,13 +1,16 @@
 /** Requests for a response: a task, in the background or awaited. */
 import * as z from 'zod';
 import { present } from '../api/operation.ts';
+import { TASK_ID } from '../shared/task-id.ts';
 import type { Tool } from '../shared/task.ts';
+import { Problem } from '../tasks/problem.ts';
 import type { CallerTasks, NewTask } from '../tasks/tasks.ts';
 import { invalidValue, unsupported } from './errors.ts';
 import { functionsIn, responseChoice, responseFunction } from './functions.ts';
 import { taskIdOf } from './ids.ts';
 import { dialogueOf, partsOf } from './messages.ts';
 import { common, effort, jsonSchema, readBody, thinkingOf, tokenLimit } from './parameters.ts';
+import { outputOf } from './response-object.ts';
 
 const format = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('text') }),
@@ -63,7 +66,10 @@ export async function responseIn(json: unknown, tasks: CallerTasks): Promise<Ask
   if (tier && !background)
     throw unsupported('service_tier', 'flex is answered within a day, so only in the background');
   const { input, tools = [], tool_choice: choice } = asked;
-  const messages = typeof input === 'string' ? [{ role: 'user', content: input }] : input;
+  const messages =
+    typeof input === 'string'
+      ? [{ role: 'user', content: input }]
+      : await Promise.all(input.map(async (item, index) => await itemIn(tasks, item, `input[${index}].id`)));
   const { request, conversation, ...parts } = await partsOf(tasks, dialogueOf(messages, 'input', asked.instructions));
   if (previous !== undefined && conversation) {
     throw unsupported('input', 'with previous_response_id, it may have no answers');
@@ -94,6 +100,26 @@ export async function responseIn(json: unknown, tasks: CallerTasks): Promise<Ask
     }),
   });
   return { task, background, stream };
+}
+
+const reference = z.strictObject({ type: z.literal('item_reference'), id: z.string() });
+
+/**
+ * @param at the parameter that names the item
+ * @returns an item; one of an earlier response, if that is named in its place (by the Vercel AI SDK), with the reasoning of its answer
+ */
+async function itemIn(tasks: CallerTasks, item: unknown, at: string): Promise<unknown> {
+  const { data } = reference.safeParse(item);
+  if (!data) return item;
+  const [, task_id = ''] = /^(?:msg|fc)_([^_]+)/.exec(data.id) ?? [];
+  const result = TASK_ID.test(task_id) ? await tasks.result(task_id).catch(unlessUnknown) : undefined;
+  const named = result && outputOf(result).find(({ id }) => id === data.id);
+  if (!named) throw invalidValue(at, `there is no item ${data.id}`);
+  return named.type === 'message' ? { ...named, reasoning_content: result.reasoning } : named;
+}
+
+function unlessUnknown(error: unknown): undefined {
+  if (!(error instanceof Problem && error.code === 'unknown_task')) throw error;
 }
 
 /** @returns the tools that Moonshot runs. */

@@ -293,7 +293,7 @@ describe('a request', () => {
     ['tools[0].filters', { tools: [{ type: 'web_search', filters: {} }] }],
     ['conversation', { conversation: 'conv_1' }],
     ['text.format.type', { text: { format: { type: 'json_object' } } }],
-    ['input[0].type', { input: [{ type: 'item_reference', id: 'msg_1' }] }],
+    ['input[0].id', { input: [{ type: 'item_reference', id: 'msg_1' }] }],
     ['input[0]', { input: withPart({ type: 'input_file', file_data: 'YQ==' }) }],
   ])('that Kimi cannot answer as it is asked is refused, naming %s', async (param, changes) => {
     const request = responseIn({ model: 'kimi-k3', input: 'x', ...changes }, NO_TASKS);

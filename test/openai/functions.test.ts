@@ -108,12 +108,12 @@ describe('a chat completion with functions', () => {
 
 describe('a response with functions', () => {
   it('in the background is polled, streamed again, and continued with what they returned', async () => {
-    const { openai, world } = stage();
-    const input = 'Chiayi';
+    const { openai, other, world } = stage();
+    const input = 'Chiayi [[simulate: says=1]]';
     const { id } = await openai.responses.create({ model: MODEL, background: true, input, tools: TOOLS });
     await expect.poll(async () => (await openai.responses.retrieve(id)).status).toBe('completed');
     const done = await openai.responses.retrieve(id);
-    const [call] = done.output;
+    const [message, call] = done.output;
     const expected = {
       type: 'function_call',
       call_id: 'weather:0',
@@ -121,22 +121,22 @@ describe('a response with functions', () => {
       arguments: argumentsFor(input),
       status: 'completed',
     };
-    expect(done).toMatchObject({ output: [expected], tools: TOOLS, tool_choice: 'auto' });
+    expect(done).toMatchObject({ output: [{ type: 'message' }, expected], tools: TOOLS, tool_choice: 'auto' });
     const events: ResponseStreamEvent[] = [];
     for await (const event of await openai.responses.retrieve(id, { stream: true })) events.push(event);
     expect(events.map(({ sequence_number: number }) => number)).toEqual(events.map((_, index) => index));
-    expect(events.at(-2)).toMatchObject({ type: 'response.output_item.done', output_index: 0, item: call });
+    expect(events.at(-2)).toMatchObject({ type: 'response.output_item.done', output_index: 1, item: call });
 
     const before = world.counts.billed;
     const output = { type: 'function_call_output' as const, call_id: 'weather:0', output: '25 °C' };
     const wrong = openai.responses.create({ model: MODEL, previous_response_id: id, input: 'And now?' });
     await expect(wrong).rejects.toMatchObject({ status: 400, code: 'no_function_result' });
-    const other = openai.responses.create({
+    const unknown = openai.responses.create({
       model: MODEL,
       previous_response_id: id,
       input: [output, { ...output, call_id: 'weather:1' }],
     });
-    await expect(other).rejects.toMatchObject({ status: 400, code: 'unknown_call' });
+    await expect(unknown).rejects.toMatchObject({ status: 400, code: 'unknown_call' });
     const next = await openai.responses.create({
       model: MODEL,
       previous_response_id: id,
@@ -144,17 +144,17 @@ describe('a response with functions', () => {
       tools: TOOLS,
     });
     expect(next.output_text).toBe(answerTo(input));
-    // Its items, as a client without previous_response_id sends them.
-    const whole = await openai.responses.create({
-      model: MODEL,
-      input: [
-        { role: 'user', content: input },
-        ...(done.output as OpenAI.Responses.ResponseFunctionToolCall[]),
-        output,
-      ],
-      tools: TOOLS,
-    });
-    expect(whole.output_text).toBe(answerTo(input));
-    expect(world.counts.billed - before).toBe(2);
+    // Its items, as a client without previous_response_id sends or names them.
+    const named = [message, call].map((item) => ({ type: 'item_reference' as const, id: item?.id ?? '' }));
+    for (const items of [done.output as OpenAI.Responses.ResponseInputItem[], named]) {
+      const whole = [{ role: 'user' as const, content: input }, ...items, output];
+      const answer = await openai.responses.create({ model: MODEL, input: whole, tools: TOOLS });
+      expect(answer.output_text).toBe(answerTo(input));
+    }
+    const [, calling] = world.counts.completions.at(-1)?.messages ?? [];
+    expect(calling).toHaveProperty('reasoning_content', expect.stringContaining('simulated reasoning'));
+    const foreign = other.responses.create({ model: MODEL, input: [...named, output] });
+    await expect(foreign).rejects.toMatchObject({ status: 400, param: 'input[0].id' });
+    expect(world.counts.billed - before).toBe(3);
   });
 });

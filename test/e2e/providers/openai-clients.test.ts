@@ -48,6 +48,20 @@ const CLIENTS = [
   'langchain-stream',
 ];
 
+/** Those of the scripts with a function. */
+const FUNCTION_CLIENTS = [
+  'openai-chat',
+  'openai-continued',
+  'openai-items',
+  'litellm-chat',
+  'ai-responses',
+  'ai-responses-stream',
+  'ai-chat',
+  'ai-stream',
+  'langchain',
+  'langchain-stream',
+];
+
 const PROMPT = '{name} [[simulate: mark={name} reasoning=0 chunks=60 chunk-delay=400]]';
 
 /** A webhook, as it is signed. */
@@ -104,15 +118,19 @@ async function answersOf(command: string, args: string[]): Promise<{ name: strin
   return await linesOf(command, args);
 }
 
-it('has its requests answered as a batch, and cancels one', { timeout: 120_000 }, async () => {
+/** @returns the address of a simulation, and a token for it. */
+async function simulation(): Promise<[baseURL: string, apiKey: string]> {
   const port = await freePort();
   const env = await cleanHome({ KIMI_CALLBACKS: 'relay', KIMI_MODEL: 'kimi-k2.6', KIMI_API_PORT: String(port) });
   const home = join(env['HOME'] ?? '', '.local/share/kimi-dispatch');
   launch(['up', '--simulate'], env);
   await until(async () => await runningStack(home));
-  const apiKey = (await createToken(home, 'app', ['submit', 'read'])) ?? '';
+  return [`http://127.0.0.1:${port}/openai/v1`, (await createToken(home, 'app', ['submit', 'read'])) ?? ''];
+}
+
+it('has its requests answered as a batch, and cancels one', { timeout: 120_000 }, async () => {
   const prompts = ['[[batch: delay=500]]', '[[batch: delay=600000]]'];
-  const args = [`${import.meta.dirname}/openai-batch.py`, `http://127.0.0.1:${port}/openai/v1`, apiKey, ...prompts];
+  const args = [`${import.meta.dirname}/openai-batch.py`, ...(await simulation()), ...prompts];
   const [printed] = await linesOf(join(bin, 'python'), args);
   const answers = { one: answerTo(`one ${prompts[0]}`), two: answerTo(`two ${prompts[0]}`) };
   expect(printed).toEqual({
@@ -122,6 +140,19 @@ it('has its requests answered as a batch, and cancels one', { timeout: 120_000 }
       ['cancelled', { total: 2, completed: 0, failed: 2 }],
     ],
   });
+});
+
+it('run the functions that Kimi asks for, and get their answers', { timeout: 180_000 }, async () => {
+  const stack = await simulation();
+  const prompt = '{name} [[simulate: says=1]]';
+  const script = `${import.meta.dirname}/openai-functions`;
+  const python = await linesOf(join(bin, 'python'), [`${script}.py`, ...stack, prompt]);
+  const javaScript = await linesOf(process.execPath, [`${script}.mjs`, ...stack, prompt, packages]);
+  const expected = FUNCTION_CLIENTS.map((name) => {
+    const asked = prompt.replaceAll('{name}', name);
+    return { name, text: answerTo(asked), asked: [asked] };
+  });
+  expect([...python, ...javaScript]).toEqual(expected);
 });
 
 it(
