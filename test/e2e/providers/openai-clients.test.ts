@@ -142,9 +142,9 @@ it('has its requests answered as a batch, and cancels one', { timeout: 120_000 }
   });
 });
 
-it('run the functions that Kimi asks for, and get their answers', { timeout: 180_000 }, async () => {
+it('run the functions that Kimi asks for, and get their answers', { timeout: 300_000 }, async () => {
   const stack = await simulation();
-  const prompt = '{name} [[simulate: says=1]]';
+  const prompt = '{name} [[simulate: says=1 delay=0]]';
   const script = `${import.meta.dirname}/openai-functions`;
   const python = await linesOf(join(bin, 'python'), [`${script}.py`, ...stack, prompt]);
   const javaScript = await linesOf(process.execPath, [`${script}.mjs`, ...stack, prompt, packages]);
