@@ -1,46 +1,9 @@
-import { closeSync, constants, existsSync, openSync, writeSync } from 'node:fs';
-import { mkdir, open, readFile, readdir, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
-import { syncFolder, unlessAbsent } from '../service/files.ts';
-import { TASK_ID } from '../shared/task-id.ts';
-import type { Batch } from './atomic-writer.ts';
-import { PRIVATE_FILE, PRIVATE_FOLDER, checkedId } from './file.ts';
+import { closeSync, constants, openSync, writeSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { TaskFolder } from './task-folder.ts';
 
-/**
- * A folder with one file per result that is not acknowledged, so that they are found without reading all results. Each file holds
- * the ids of the notifications that the gateway has accepted.
- */
-export class Inbox {
-  constructor(private readonly folder: string) {}
-
-  get exists(): boolean {
-    return existsSync(this.folder);
-  }
-
-  async add(task_id: string, batch: Batch): Promise<void> {
-    await mkdir(this.folder, PRIVATE_FOLDER);
-    await touch(join(this.folder, task_id));
-    batch.noteChange(this.folder);
-  }
-
-  async remove(task_id: string): Promise<void> {
-    await rm(this.pathOf(task_id), { force: true });
-  }
-
-  async taskIds(): Promise<string[]> {
-    const names = (await readdir(this.folder).catch(unlessAbsent)) ?? [];
-    return names.filter((name) => TASK_ID.test(name));
-  }
-
-  /** Makes the folder with these tasks in it, or not at all. */
-  async create(task_ids: string[]): Promise<void> {
-    const temporary = `${this.folder}.new`;
-    await mkdir(temporary, PRIVATE_FOLDER);
-    for (const task_id of task_ids) await touch(join(temporary, task_id));
-    await syncFolder(temporary);
-    await rename(temporary, this.folder);
-  }
-
+/** The results that are not acknowledged. Each file holds the ids of the notifications that the gateway has accepted. */
+export class Inbox extends TaskFolder {
   /**
    * Records that the gateway has accepted a notification. It blocks, and does not sync: the record has to survive the end of this
    * process, not of the machine. Does nothing for an acknowledged result: an agent may find it while it is being woken.
@@ -64,13 +27,4 @@ export class Inbox {
     const accepted = await readFile(this.pathOf(task_id), 'utf8').catch(() => '');
     return accepted.split('\n').includes(notification);
   }
-
-  private pathOf(task_id: string): string {
-    return join(this.folder, checkedId(task_id));
-  }
-}
-
-/** Creates a file; an existing one keeps its content. */
-async function touch(path: string): Promise<void> {
-  await (await open(path, 'a', PRIVATE_FILE.mode)).close();
 }

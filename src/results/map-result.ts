@@ -133,17 +133,11 @@ export function isRowAnswered({ status, result }: Pick<MapRow, 'status' | 'resul
   return status === 'done' || result?.output !== undefined;
 }
 
-/**
- * @param since milliseconds since 1970: older files are not read
- * @returns which map asked the failed rows of a map again, by the id of the latter. It may be under way.
- */
-export async function retriesIn(
-  results: Pick<ResultStore, 'pending' | 'changed'>,
-  since = 0,
-): Promise<Map<string, string>> {
+/** @returns which map asked the failed rows of a map again, by the id of the latter. It may be under way. */
+export async function retriesIn(results: Pick<ResultStore, 'pending' | 'savedRetries'>): Promise<Map<string, string>> {
   const found = new Map<string, string>();
   for (const { task_id, retries } of results.pending()) if (retries !== undefined) found.set(retries, task_id);
-  for await (const { task_id, map } of results.changed((mtimeMs) => mtimeMs >= since)) {
+  for (const { task_id, map } of await results.savedRetries()) {
     if (map?.retries !== undefined) found.set(map.retries, task_id);
   }
   return found;

@@ -6,7 +6,7 @@ import writeFileAtomic from 'write-file-atomic';
 import { ServiceError } from '../service/exit.ts';
 import { tildePath } from '../service/files.ts';
 import { isoSeconds } from '../shared/format.ts';
-import type { PendingFile, Question, ResultFile, TaskResult, Timings } from '../shared/result.ts';
+import type { PendingFile, Question, ResultFile, Timings } from '../shared/result.ts';
 import { rowsAsked } from '../shared/map.ts';
 import { notificationId, rowTaskId } from '../shared/task-id.ts';
 import { viewOfAsked, type FileNote, type TaskView } from '../shared/task.ts';
@@ -23,12 +23,11 @@ import {
   taskIdOf,
 } from './file.ts';
 import { Inbox } from './inbox.ts';
+import { lateAfter, rankOf, type PricedResult } from './late.ts';
 import { retriesIn, retriesOf } from './map-result.ts';
 import { RemovedTasks } from './removed.ts';
+import { TaskFolder } from './task-folder.ts';
 import { openQuestion, sealQuestion } from './question.ts';
-
-/** A finished task with its cost, if known. */
-type PricedResult = TaskResult & Pick<ResultFile, 'cost'>;
 
 /** A saved result that was removed or damaged since. */
 export class NoResult extends ServiceError<'nothing_to_acknowledge'> {}
@@ -40,6 +39,8 @@ export class NoResult extends ServiceError<'nothing_to_acknowledge'> {}
 export class ResultStore {
   private readonly writer: BatchWriter;
   private readonly inbox: Inbox;
+  /** Maps that asked failed rows of another one again. */
+  private readonly retries: TaskFolder;
   /** Tasks that were removed from the engine as well. */
   readonly removed: RemovedTasks;
 
@@ -50,6 +51,7 @@ export class ResultStore {
   ) {
     this.writer = new BatchWriter(folder, this.latestPath);
     this.inbox = new Inbox(join(folder, '.unacknowledged'));
+    this.retries = new TaskFolder(join(folder, '.retries'));
     this.removed = new RemovedTasks(join(folder, '.removed'));
   }
 
@@ -116,9 +118,10 @@ export class ResultStore {
             ...sealQuestion(before ? lateAfter(before, result) : result, this.keys),
             completed_at: isoSeconds(Date.now()),
           };
-      // The inbox entry is written first, so that no result lacks one. It is also written for a known result, whose entry a crash of
-      // the disk may have lost.
+      // Entries are written first, so that no result lacks one. They are also written for a known result, whose entry a crash of the
+      // disk may have lost.
       if (isForInbox(saved)) await this.inbox.add(result.task_id, batch);
+      if (saved.map?.retries !== undefined) await this.retries.add(result.task_id, batch);
       if (!isKnown) await batch.write(this.resultPath(result.task_id), saved);
       await rm(this.pendingPath(result.task_id), { force: true });
       // The map of a row is notified, and has a result of its own.
@@ -218,11 +221,18 @@ export class ResultStore {
 
   /** @returns every result that is not acknowledged, oldest first. */
   async unacknowledged(): Promise<ResultFile[]> {
-    const task_ids = await this.inbox.taskIds();
+    return (await this.resultsIn(this.inbox)).filter(({ acknowledged }) => !acknowledged).toSorted(byCompletion);
+  }
+
+  /** @returns the results of the maps that asked failed rows of another one again. */
+  async savedRetries(): Promise<ResultFile[]> {
+    return await this.resultsIn(this.retries);
+  }
+
+  private async resultsIn(folder: TaskFolder): Promise<ResultFile[]> {
+    const task_ids = await folder.taskIds();
     const found = await Promise.all(task_ids.map(async (task_id) => await this.readIfSound(task_id)));
-    return found
-      .filter((result): result is ResultFile => result !== undefined && !result.acknowledged)
-      .toSorted(byCompletion);
+    return found.filter((result) => result !== undefined);
   }
 
   /**
@@ -250,27 +260,19 @@ export class ResultStore {
   async *old(keepMs: number): AsyncGenerator<ResultFile> {
     const maps = new Map<string, ResultFile>();
     const until = Date.now() - keepMs;
-    for await (const result of this.changed((mtimeMs) => mtimeMs <= until)) {
-      if (!result.acknowledged || result.row) continue;
+    if (!existsSync(this.folder)) return;
+    for await (const { name } of await opendir(this.folder)) {
+      const task_id = taskIdOf(name);
+      if (task_id === undefined) continue;
+      const { mtimeMs = Infinity } = (await stat(this.resultPath(task_id)).catch(() => undefined)) ?? {};
+      const result = mtimeMs <= until ? await this.readIfSound(task_id) : undefined;
+      if (!result?.acknowledged || result.row) continue;
       if (result.map) maps.set(result.task_id, result);
       else yield result;
     }
     if (maps.size === 0) return;
     const retries = await retriesIn(this);
     for (const [task_id, map] of maps) if (retriesOf(task_id, retries).every((id) => maps.has(id))) yield map;
-  }
-
-  /** Results whose files were last changed at such a time, unordered, one at a time. Other files are not read. */
-  async *changed(isWanted: (mtimeMs: number) => boolean): AsyncGenerator<ResultFile> {
-    if (!existsSync(this.folder)) return;
-    for await (const { name } of await opendir(this.folder)) {
-      const task_id = taskIdOf(name);
-      if (task_id === undefined) continue;
-      const { mtimeMs } = (await stat(this.resultPath(task_id)).catch(() => undefined)) ?? {};
-      if (mtimeMs === undefined || !isWanted(mtimeMs)) continue;
-      const result = await this.readIfSound(task_id);
-      if (result) yield result;
-    }
   }
 
   /**
@@ -285,6 +287,7 @@ export class ResultStore {
         await rm(this.resultPath(id), { force: true });
         removed += 1;
       }
+      await this.retries.remove(result.task_id);
     }
     if (removed > 0) await this.writer.exclusively(async (batch) => await this.renewLatest(batch));
     return removed;
@@ -337,6 +340,7 @@ export class ResultStore {
       await rm(this.pendingPath(task_id), { force: true });
       await rm(this.resultPath(task_id), { force: true });
       await this.inbox.remove(task_id);
+      await this.retries.remove(task_id);
       if (isLatest) await this.renewLatest(batch);
       batch.noteChange(this.folder);
     });
@@ -353,47 +357,29 @@ export class ResultStore {
         if (/^(?:pending-kimi-|kimi-|latest).*\.json\.\d+$/.test(name))
           await rm(join(this.folder, name), { force: true });
       }
-      if (!this.inbox.exists) await this.createInbox();
+      if (!this.inbox.exists || !this.retries.exists) await this.createFolders();
       const probe = join(this.folder, `.probe-${process.pid}`);
       await writeFileAtomic(probe, '', PRIVATE_FILE);
       await rm(probe);
     });
   }
 
-  /** Reads every result, once: the folder was written by a version without an inbox. */
-  private async createInbox(): Promise<void> {
+  /** Reads every result, once: the folder was written by a version without an inbox, or is new. */
+  private async createFolders(): Promise<void> {
     const unacknowledged: string[] = [];
+    const retries: string[] = [];
     for (const name of await readdir(this.folder)) {
       const task_id = taskIdOf(name);
       const result = task_id === undefined ? undefined : await this.readIfSound(task_id);
       if (result && isForInbox(result)) unacknowledged.push(result.task_id);
+      if (result?.map?.retries !== undefined) retries.push(result.task_id);
     }
-    await this.inbox.create(unacknowledged);
+    if (!this.inbox.exists) await this.inbox.create(unacknowledged);
+    if (!this.retries.exists) await this.retries.create(retries);
   }
 }
 
 /** Whether a user is to see a result: neither that of a row, nor one that a program asks for. */
 function isForInbox({ acknowledged, row, wake }: ResultFile): boolean {
   return !acknowledged && !row && wake !== false;
-}
-
-/** A result replaces one of a lower rank: Kimi's answer or its refusal before what a cancelled answer had cost, and that before nothing. */
-function rankOf({ status, late, tokens }: TaskResult): number {
-  return late === true || status === 'done' || status === 'failed' ? 2 : tokens ? 1 : 0;
-}
-
-/** An answer to a cancelled task is saved without a notification. */
-function lateAfter(before: ResultFile, result: PricedResult): PricedResult & Partial<ResultFile> {
-  const isAnswer = result.late === true || result.status !== 'cancelled';
-  const { status } = before.status === 'cancelled' ? before : result;
-  return {
-    ...result,
-    status,
-    ...(isAnswer && { late: true as const }),
-    ...(status === 'cancelled' && acknowledgementOf(before)),
-  };
-}
-
-function acknowledgementOf({ acknowledged, acknowledged_at }: ResultFile): Partial<ResultFile> {
-  return { ...(acknowledged && { acknowledged }), ...(acknowledged_at && { acknowledged_at }) };
 }

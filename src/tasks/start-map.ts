@@ -194,7 +194,7 @@ async function failedRows(
   if (!map.map) throw new Problem('no_map', { task_id });
   let last = map;
   let known: FailedRows['known'];
-  for (const retry of retriesOf(task_id, await retriesIn(results, Date.parse(map.completed_at)))) {
+  for (const retry of retriesOf(task_id, await retriesIn(results))) {
     known = await isOwn(retry);
     if (known) break;
     if (!(await results.readIfSound(retry)) && !(await isUnderWay(client, retry))) {

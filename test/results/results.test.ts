@@ -5,7 +5,7 @@ import { chmod, mkdir, readdir, readFile, rm, stat, utimes, writeFile } from 'no
 import { dirname, join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { lock } from 'proper-lockfile';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { pendingOf, type PendingFile, type ResultFile, type TaskResult } from '../../src/shared/result.ts';
 import { rowTaskId } from '../../src/shared/task-id.ts';
 import { savedTasks } from '../../src/temporal/task-list.ts';
@@ -17,6 +17,7 @@ import { shared, temporaryFolder, until } from '../support/resources.ts';
 const OLD = 'kimi-1707654321-11111';
 const NEW = 'kimi-1707654321-22222';
 const OTHER = 'kimi-1707654321-33333';
+const ANOTHER = 'kimi-1707654321-44444';
 const CREATED = '2026-02-17T15:30:00Z';
 const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/;
 
@@ -478,7 +479,7 @@ async function ids(store: ResultStore): Promise<string[]> {
 
 /** Names in the results folder, without the inbox. */
 async function filesOf(store: ResultStore): Promise<string[]> {
-  return (await readdir(store.folder)).filter((name) => name !== '.unacknowledged');
+  return (await readdir(store.folder)).filter((name) => name !== '.unacknowledged' && name !== '.retries');
 }
 
 async function touched(store: ResultStore, work: () => Promise<unknown>): Promise<string[]> {
@@ -566,11 +567,15 @@ describe('the inbox', () => {
     const store = await openStore();
     for (const id of [OLD, NEW, OTHER]) await store.persist(done(id));
     await store.acknowledge(NEW);
-    await rm(join(store.folder, '.unacknowledged'), { recursive: true });
+    const counts = { rows: 1, done: 0, failed: 1, timed_out: 0, cancelled: 0 };
+    const map = { ...counts, tokens: { prompt: 0, completion: 0, total: 0 }, cost: [], failures: [] };
+    await store.persist({ ...done(ANOTHER), wake: false, map: { ...map, only: [1], of: 1, retries: OLD } });
+    for (const name of ['.unacknowledged', '.retries']) await rm(join(store.folder, name), { recursive: true });
     // And of a process that was killed while it created it.
     await mkdir(join(store.folder, '.unacknowledged.new'));
     await store.prepare();
     expect((await ids(store)).toSorted()).toEqual([OLD, OTHER].toSorted());
+    expect((await store.savedRetries()).map(({ task_id }) => task_id)).toEqual([ANOTHER]);
     expect(await readdir(store.folder)).not.toContain('.unacknowledged.new');
   });
 });
@@ -635,11 +640,16 @@ describe('prune', () => {
     await store.recordPending({ ...pending(OTHER), map_rows: 1, retries: NEW });
     for (const id of [OLD, NEW]) await store.acknowledge(id);
     await grow(store, OLD, 91);
+    await store.persist(done(ANOTHER));
+    const reads = vi.spyOn(store, 'readIfSound');
     expect(await store.prune(90 * DAY_MS)).toBe(0);
+    // The results that are young are not read for that.
+    expect(reads.mock.calls.flat().toSorted()).toEqual([NEW, OLD].toSorted());
     await grow(store, NEW, 91);
     expect(await store.prune(90 * DAY_MS)).toBe(0);
     await store.remove(OTHER);
     expect(await store.prune(90 * DAY_MS)).toBe(2);
+    expect(await readdir(join(store.folder, '.retries'))).toEqual([]);
   });
 
   it('keeps damaged files', async () => {

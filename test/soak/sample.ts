@@ -119,8 +119,8 @@ async function measureFolders({ env }: Site): Promise<Values> {
   const names = await readdir(results);
   const finished = names.filter((name) => TASK_ID.test(name.replace(/\.json$/, '')));
   const pending = names.filter((name) => name.startsWith('pending-'));
-  // Expected files: the newest result, the inbox, the lock of a writer, and the ballast of a full disk.
-  const known = new Set([...finished, ...pending, 'latest.json', '.unacknowledged', '.lock', '.ballast']);
+  // Expected files: the newest result, the inbox, the maps that retry others, the lock of a writer, and the ballast of a full disk.
+  const known = new Set([...finished, ...pending, 'latest.json', '.unacknowledged', '.retries', '.lock', '.ballast']);
   const payloads = await under(payloadDir ?? join(home, 'payloads'));
   return {
     'finished tasks': finished.length,

@@ -1,0 +1,49 @@
+import { existsSync } from 'node:fs';
+import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { syncFolder, unlessAbsent } from '../service/files.ts';
+import { TASK_ID } from '../shared/task-id.ts';
+import type { Batch } from './atomic-writer.ts';
+import { PRIVATE_FILE, PRIVATE_FOLDER, checkedId } from './file.ts';
+
+/** A folder with one file per result of some kind, so that these are found without reading all results. */
+export class TaskFolder {
+  constructor(private readonly folder: string) {}
+
+  get exists(): boolean {
+    return existsSync(this.folder);
+  }
+
+  async add(task_id: string, batch: Batch): Promise<void> {
+    await mkdir(this.folder, PRIVATE_FOLDER);
+    await touch(join(this.folder, task_id));
+    batch.noteChange(this.folder);
+  }
+
+  async remove(task_id: string): Promise<void> {
+    await rm(this.pathOf(task_id), { force: true });
+  }
+
+  async taskIds(): Promise<string[]> {
+    const names = (await readdir(this.folder).catch(unlessAbsent)) ?? [];
+    return names.filter((name) => TASK_ID.test(name));
+  }
+
+  /** Makes the folder with these tasks in it, or not at all. */
+  async create(task_ids: string[]): Promise<void> {
+    const temporary = `${this.folder}.new`;
+    await mkdir(temporary, PRIVATE_FOLDER);
+    for (const task_id of task_ids) await touch(join(temporary, task_id));
+    await syncFolder(temporary);
+    await rename(temporary, this.folder);
+  }
+
+  protected pathOf(task_id: string): string {
+    return join(this.folder, checkedId(task_id));
+  }
+}
+
+/** Creates a file; an existing one keeps its content. */
+async function touch(path: string): Promise<void> {
+  await (await open(path, 'a', PRIVATE_FILE.mode)).close();
+}
