@@ -9,6 +9,12 @@ import { portArgs, type EnginePorts } from './embedded-engine.ts';
 /** How long the engine keeps a closed task for `list` and the Web UI: 30 days, in seconds. Results stay in their folder. */
 const RETENTION_S = 30 * 24 * 3600;
 
+/**
+ * Environment of the engine; the user's counts more. One processor: SQLite has one writer, and the services need the other core.
+ * With two the Go scheduler's threads wake and search each other, at an eighth of the engine's CPU time.
+ */
+export const ENGINE_ENV = { GOMAXPROCS: '1' };
+
 /** @returns the arguments of the Temporal dev server. */
 export function engineArgs({ database, ...ports }: EnginePorts & { database: string }): string[] {
   return [...engineSettings(database), ...portArgs(ports)];

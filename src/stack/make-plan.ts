@@ -10,7 +10,7 @@ import { DIST } from '../service/files.ts';
 import { checkPorts } from '../service/ports.ts';
 import { engineOptions, withoutEngine } from '../temporal/client.ts';
 import { buildIn } from './build.ts';
-import { engineSettings } from './engine-settings.ts';
+import { ENGINE_ENV, engineSettings } from './engine-settings.ts';
 import { DATABASE } from './engine-database.ts';
 import { notifySecrets, relayToken, rememberPayloadKeys, webhookSecret } from './kept-secrets.ts';
 import type { EnginePlan, Plan } from './plan.ts';
@@ -79,7 +79,7 @@ async function planEngine(options: StackOptions, env: NodeJS.ProcessEnv): Promis
     server,
     // The file name only: in a path, SQLite reads #, ? and %41 as parts of a URI.
     args: engineSettings(DATABASE),
-    env,
+    env: { ...ENGINE_ENV, ...env },
     port: portOf('KIMI_TEMPORAL_PORT', options),
     uiPort: portOf('KIMI_UI_PORT', options),
     origins: KIMI_UI_ORIGIN === undefined ? [] : [KIMI_UI_ORIGIN],

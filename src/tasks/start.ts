@@ -26,7 +26,7 @@ import type { TaskContext } from './context.ts';
 import { Problem } from './problem.ts';
 import type { Accepted } from './tasks.ts';
 import { BATCH_MEMO, CONTINUES_MEMO, newestTasks } from '../temporal/task-list.ts';
-import { acceptanceWithin, clientOfWorker, requestsAwaited } from './worker-here.ts';
+import { acceptanceWithin, clientOfWorker } from './worker-here.ts';
 
 /** The outcome of a start. `unknown`: the engine did not confirm that it has the task. */
 export type Started = Accepted | { status: 'unknown'; task_id: string };
@@ -216,7 +216,10 @@ async function isConfirmed(client: Client, task_id: string, start: string | unde
 const HERE_MS = { limited: 250, unlimited: 5_000 };
 
 /** So many tasks at a time are started eagerly, which means that the engine returns their first step to this process: it can run them without a queue. */
-const EAGER_MOST = 8;
+const EAGER_MOST = 32;
+
+/** How many tasks that this process started have requests that have not ended: started eagerly, and in the engine's queue. */
+const underWay = { eager: 0, queued: 0 };
 
 /** A start that was sent to the engine. */
 interface Beginning {
@@ -247,10 +250,10 @@ function begin(
       });
     return { acceptance: client.connection.withAbortSignal(leaving, start) };
   }
-  // A task that is started eagerly overtakes those in the engine's queue: if all were, some of those would wait for very long.
-  const eagerly = here !== undefined && requestsAwaited() < EAGER_MOST;
+  // A task that is started eagerly overtakes those in the engine's queue.
+  const eagerly = here !== undefined && underWay.queued === 0 && underWay.eager < EAGER_MOST;
   const limitMs = task.limiter === undefined ? HERE_MS.unlimited : HERE_MS.limited;
-  const acceptedHere = here && acceptanceWithin(task.task_id, limitMs);
+  const acceptedHere = here && counted(eagerly ? 'eager' : 'queued', acceptanceWithin(task.task_id, limitMs));
   const { connection, workflow } = here ?? client;
   const start = async () =>
     await workflow.start<TaskWorkflow>(TASK_WORKFLOW, { ...options, ...(eagerly && { requestEagerStart: true }) });
@@ -262,6 +265,11 @@ function begin(
     );
   });
   return { begun, acceptance };
+}
+
+async function counted<T>(way: keyof typeof underWay, outcome: Promise<T>): Promise<T> {
+  underWay[way] += 1;
+  return await outcome.finally(() => (underWay[way] -= 1));
 }
 
 interface Refused {

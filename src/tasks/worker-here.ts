@@ -61,19 +61,10 @@ export function noteSent(task_id: string, accepted?: Accepted): void {
   requests.emit(task_id, accepted);
 }
 
-let awaited = 0;
-
-/** @returns how many tasks this process has started whose requests have not ended; a slow one is not counted for ever. */
-export function requestsAwaited(): number {
-  return awaited;
-}
-
 /** @returns the acceptance of a task by Kimi; `undefined` if its request fails, or takes longer than so many milliseconds. */
 export async function acceptanceWithin(task_id: string, ms: number): Promise<Accepted | undefined> {
-  awaited += 1;
   return await new Promise((resolve) => {
     const settle = (accepted?: Accepted): void => {
-      awaited -= 1;
       clearTimeout(timer);
       requests.off(task_id, settle);
       resolve(accepted);
