@@ -1,6 +1,8 @@
 /** The version of this package, those that were released, and the folders of their recorded histories. */
+import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { PACKAGE_ROOT } from '../../src/service/files.ts';
 
 export const HISTORIES = join(PACKAGE_ROOT, 'test', 'histories');
@@ -23,4 +25,15 @@ export function recordingsOf(version: string, released: readonly string[] = RELE
     throw new Error(`${version} is released and its histories stay: give package.json the next version first`);
   }
   return join(HISTORIES, version);
+}
+
+/** @returns the commit that released a version, if git has it and it is not the current one. */
+export async function releaseCommit(version: string, folder = PACKAGE_ROOT): Promise<string | undefined> {
+  const heading = `^## ${version.replaceAll('.', String.raw`\.`)}$`;
+  const git = async (...args: string[]): Promise<string> =>
+    (await promisify(execFile)('git', args, { cwd: folder })).stdout.trim();
+  const log = await git('log', '--format=%H %P', '-G', heading, '--', 'CHANGELOG.md').catch(() => '');
+  const [commit, parent] = log.split('\n').at(-1)?.split(' ') ?? [];
+  // The oldest commit of a shallow clone seems to have written every line; it has no parent.
+  return parent === undefined || commit === (await git('rev-parse', 'HEAD')) ? undefined : commit;
 }

@@ -1,8 +1,9 @@
 /**
- * `npm run e2e:rolling`: a deploy with tasks in every state that it may meet. The processes of another build are replaced one by
- * one by this build's while tasks wait and callbacks come.
+ * `npm run e2e:rolling`: a deploy, a rollback and the deploy again, with tasks in every state that they may meet. The processes of the
+ * last release are replaced one by one by this build's while tasks wait and callbacks come. `ROLL_FROM=COMMIT` takes another commit.
  */
 import { join } from 'node:path';
+import type { WorkflowHandle } from '@temporalio/client';
 import { Worker } from '@temporalio/worker';
 import { expect, it } from 'vitest';
 import { DIST } from '../../../src/service/files.ts';
@@ -31,7 +32,7 @@ interface State extends Omit<Request, 'name'> {
 const DONE_BY_US: Outcome = { status: 'done', answer: 'test', acknowledged: true, notifications: ['done'] };
 const DONE: Outcome = { ...DONE_BY_US, answer: 'simulator' };
 
-/** Tasks by their state at the deploy. */
+/** Tasks by their state at the deploy, or at the rollback. */
 const STATES: Record<string, State> = {
   'grace-ends': {
     directives: 'drop=1',
@@ -65,32 +66,41 @@ const STATES: Record<string, State> = {
   // The four tasks before it hold all slots of the limiter.
   'queued-1': { directives: 'delay=0', outcome: DONE },
   'queued-2': { directives: 'delay=2000', outcome: DONE },
+  // Started between deploy and rollback.
+  'deployed-1': { directives: 'drop=1', outcome: DONE_BY_US },
+  'deployed-2': { directives: 'drop=1', outcome: DONE_BY_US },
 };
 
 type Tasks = Record<string, Dispatched>;
 
+/** Starts tasks with the command line of a build. */
+async function dispatch(fleet: Fleet, dist: string, tasks: Tasks, ...names: string[]): Promise<void> {
+  const started = await Promise.all(names.map(async (name) => await fleet.dispatch(dist, { name, ...stateOf(name) })));
+  for (const task of started) tasks[task.name] = task;
+}
+
+/** Waits until tasks wait for Kimi's answer. */
+async function sent(fleet: Fleet, tasks: Tasks, ...names: string[]): Promise<void> {
+  for (const name of names)
+    await until(async () => (await fleet.world.view(taskOf(tasks, name))).state === 'dispatched');
+}
+
 /** Brings tasks into every state with the processes and command line of a build; the gateway is down afterwards. */
 async function reachEveryState(fleet: Fleet, dist: string): Promise<Tasks> {
   const tasks: Tasks = {};
-  const dispatch = async (...names: string[]): Promise<void> => {
-    const asked = await Promise.all(names.map(async (name) => await fleet.dispatch(dist, { name, ...stateOf(name) })));
-    for (const task of asked) tasks[task.name] = task;
-  };
-  const reads = async (name: string) => await fleet.world.results.read(taskOf(tasks, name).task_id);
-
-  await dispatch('grace-ends', 'timed-out', 'cancelled', 'awaits-acknowledgement');
-  await until(async () => (await fleet.world.view(taskOf(tasks, 'cancelled'))).state === 'dispatched');
+  await dispatch(fleet, dist, tasks, 'grace-ends', 'timed-out', 'cancelled', 'awaits-acknowledgement');
+  await sent(fleet, tasks, 'cancelled');
   await fleet.world.handle(taskOf(tasks, 'cancelled')).cancel();
   for (const name of Object.keys(tasks)) await until(() => fleet.notifications(name).length > 0);
   await fleet.gateway.behave('503');
-  await dispatch('unheard', 'timed-out-unheard');
-  for (const name of ['unheard', 'timed-out-unheard']) await until(async () => await reads(name));
-  await dispatch('waiting-1', 'waiting-2', 'waiting-3');
-  for (const name of ['waiting-1', 'waiting-2', 'waiting-3']) {
-    await until(async () => (await fleet.world.view(taskOf(tasks, name))).state === 'dispatched');
-  }
-  await dispatch('being-sent');
-  await dispatch('queued-1', 'queued-2');
+  const unheard = ['unheard', 'timed-out-unheard'];
+  await dispatch(fleet, dist, tasks, ...unheard);
+  for (const name of unheard) await until(async () => await fleet.world.results.read(taskOf(tasks, name).task_id));
+  const waiting = ['waiting-1', 'waiting-2', 'waiting-3'];
+  await dispatch(fleet, dist, tasks, ...waiting);
+  await sent(fleet, tasks, ...waiting);
+  await dispatch(fleet, dist, tasks, 'being-sent');
+  await dispatch(fleet, dist, tasks, 'queued-1', 'queued-2');
   return tasks;
 }
 
@@ -130,10 +140,6 @@ async function outcomes(fleet: Fleet, tasks: Tasks): Promise<Record<string, Outc
   return Object.fromEntries(await Promise.all(each));
 }
 
-function expected(tasks: Tasks): Record<string, Outcome> {
-  return Object.fromEntries(Object.keys(tasks).map((name) => [name, stateOf(name).outcome]));
-}
-
 /** @returns the replay errors of this build's workflows on the histories of tasks and limiter. */
 async function replayErrors(fleet: Fleet, tasks: Tasks): Promise<string[]> {
   const handles = [fleet.limiter, ...Object.values(tasks).map((task) => fleet.world.handle(task))];
@@ -151,36 +157,54 @@ async function replayErrors(fleet: Fleet, tasks: Tasks): Promise<string[]> {
   return replayed.flatMap(({ workflowId, error }) => (error ? [`${workflowId}: ${error.message}`] : []));
 }
 
-function byName(fleet: Fleet, tasks: Tasks) {
-  return {
-    answer: async (name: string, webhook: 0 | 1) => await fleet.answer(taskOf(tasks, name), webhook),
-    saved: async (name: string) => await fleet.world.results.read(taskOf(tasks, name).task_id),
-  };
+/** @returns whether a worker could not replay the task. */
+async function standsStill(handle: WorkflowHandle): Promise<boolean> {
+  const { events } = await handle.fetchHistory();
+  return events?.some((event) => event.workflowTaskFailedEventAttributes) ?? false;
 }
 
-it('another build is replaced by this one, one process after the other, while tasks wait and callbacks come', async () => {
-  const before = await otherBuild();
-  const fleet = await Fleet.start(before);
-  const tasks = await reachEveryState(fleet, before);
-  const { answer, saved } = byName(fleet, tasks);
+it('tasks in every state outlive a deploy, one process after the other, while callbacks come; a rollback; and the deploy again', async () => {
+  const before = await otherBuild(process.env['ROLL_FROM']);
+  console.log(`the other build is ${before.name}`);
+  const fleet = await Fleet.start(before.dist);
+  const tasks = await reachEveryState(fleet, before.dist);
+  const answer = async (name: string, webhook: 0 | 1) => await fleet.answer(taskOf(tasks, name), webhook);
+  const output = async (name: string) => (await fleet.world.results.read(taskOf(tasks, name).task_id))?.output;
+  const replaceAll = async (dist: string): Promise<void> => {
+    for (const index of [0, 1])
+      await Promise.all([fleet.replace('worker', index, dist), fleet.replace('webhook', index, dist)]);
+  };
 
   await fleet.replace('worker', 0, DIST);
   // Either worker may get it.
   await answer('waiting-1', 0);
   await answer('timed-out-unheard', 1);
-  await until(async () => await saved('waiting-1'));
+  await until(async () => await output('waiting-1'));
   await fleet.replace('worker', 1, DIST);
   await answer('waiting-2', 1);
   await fleet.replace('webhook', 0, DIST);
   await answer('timed-out', 0);
   await answer('cancelled', 1);
   await fleet.replace('webhook', 1, DIST);
-  await answer('waiting-3', 1);
+  await dispatch(fleet, DIST, tasks, 'deployed-1', 'deployed-2');
+  await sent(fleet, tasks, 'deployed-1', 'deployed-2');
+
+  await replaceAll(before.dist);
+  for (const name of ['waiting-3', 'deployed-1']) {
+    await answer(name, 1);
+    const handle = fleet.world.handle(taskOf(tasks, name));
+    await until(async () => (await output(name)) ?? (await standsStill(handle)));
+  }
+
+  await replaceAll(DIST);
+  await answer('deployed-2', 0);
   await answer('waiting-1', 0);
   await fleet.gateway.behave('up');
   await fleet.cli(DIST, ['ack', taskOf(tasks, 'awaits-acknowledgement').task_id]);
 
-  expect(await outcomes(fleet, tasks)).toEqual(expected(tasks));
+  expect(await outcomes(fleet, tasks)).toEqual(
+    Object.fromEntries(Object.entries(STATES).map(([name, { outcome }]) => [name, outcome])),
+  );
   expect(fleet.world.counts.billed).toBe(Object.keys(tasks).length);
   expect(await replayErrors(fleet, tasks)).toEqual([]);
 });
