@@ -12,7 +12,12 @@ import { shared } from '../support/resources.ts';
 const KEYS = 'a:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=';
 
 const service = shared(async () => {
-  const env = await cleanHome({ KIMI_LANG: 'en', KIMI_CALLBACKS: 'relay', KIMI_PAYLOAD_KEYS: KEYS });
+  const env = await cleanHome({
+    KIMI_LANG: 'en',
+    KIMI_CALLBACKS: 'relay',
+    KIMI_PAYLOAD_KEYS: KEYS,
+    KIMI_MAX_TASKS_PER_MINUTE: '0',
+  });
   const { state } = await up(env, '--simulate');
   return { env, state };
 });

@@ -15,7 +15,12 @@ import { inProcess } from '../support/in-process.ts';
 import { serve, shared, until } from '../support/resources.ts';
 
 const home = shared(async () => {
-  const env = await cleanHome({ KIMI_LANG: 'en', KIMI_API_PORT: '0', KIMI_NOTIFY_ALLOW: '127.0.0.1' });
+  const env = await cleanHome({
+    KIMI_LANG: 'en',
+    KIMI_API_PORT: '0',
+    KIMI_NOTIFY_ALLOW: '127.0.0.1',
+    KIMI_MAX_TASKS_PER_MINUTE: '0',
+  });
   await up(env, '--simulate');
   return env;
 });
