@@ -1,4 +1,51 @@
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
+
+/** Files that take longest, which start first: otherwise one of them runs alone at the end. */
+const LONGEST = [
+  'cli/cli',
+  'workflows/crash',
+  'relay/relay',
+  'webhook/journal',
+  'cli/everyday',
+  'relay/batches',
+  'relay/documents',
+  'relay/tools',
+  'cli/continue',
+  'autostart/service',
+  'stack/services-killed',
+  'stack/down',
+  'docs/commands',
+  'relay/fallback',
+  'workflows/task',
+  'stack/hang',
+  'limiter/limiter',
+  'relay/map-batches',
+  'service/services',
+  'mcp/mcp',
+  'cli/attach',
+  'limiter/budget',
+  'service/metrics',
+  'temporal/engine-tls',
+  'workflows/map',
+  'workflows/sleep',
+  'relay/relay-crash',
+  'service/environment',
+  'stack/map-killed',
+  'openai/killed',
+];
+
+const rank = ({ moduleId }: TestSpecification): number => {
+  const found = LONGEST.findIndex((name) => moduleId.endsWith(`/test/${name}.test.ts`));
+  return found === -1 ? LONGEST.length : found;
+};
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    // oxlint-disable-next-line unicorn/no-array-sort -- not that of an array
+    return (await super.sort(files)).toSorted((a, b) => rank(a) - rank(b));
+  }
+}
 
 export default defineConfig({
   // As in scripts/build.ts, for commands that run in the process of a test.
@@ -8,10 +55,13 @@ export default defineConfig({
     // Also on a machine whose CI variable asks for colours: commands in the process of a test print what one without a terminal does.
     env: { NO_COLOR: '1' },
     globalSetup: 'test/support/engine.ts',
-    // A worker holds a native runtime: one process a file.
+    // A worker holds a native runtime, and commands change the environment: processes, not threads. Each runs one file after the other, as
+    // a new one takes a second of a core to load the modules.
     pool: 'forks',
-    // More than two cores need: most tests wait for a process, a timer or the engine.
-    maxWorkers: 4,
+    isolate: false,
+    // Three for each of two cores: a file uses a third of one, as most tests wait for a process, a timer or the engine.
+    maxWorkers: 6,
+    sequence: { sequencer: LongestFirst },
     // A limit for what hangs, not a promise: every wait in a test is for an event.
     testTimeout: 180_000,
     hookTimeout: 180_000,

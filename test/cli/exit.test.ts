@@ -1,5 +1,5 @@
 /** Exit codes of tasks that have ended; how a sentence begins. */
-import { expect, it, vi } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
 import { sentenceFor } from '../../src/cli/error-sentence.ts';
 import { exitFor } from '../../src/cli/exit.ts';
 import { cliText } from '../../src/cli/text/index.ts';
@@ -22,5 +22,6 @@ it.each([
   [new ServiceError('child_failed', { name: 'worker', why: 'it ended' }), /^worker: it ended/],
 ])('a sentence begins with a capital, unless it begins with a name: %s', (error, sentence) => {
   vi.stubEnv('KIMI_LANG', 'en');
+  onTestFinished(() => void vi.unstubAllEnvs());
   expect(sentenceFor(error, cliText('en')).message).toMatch(sentence);
 });

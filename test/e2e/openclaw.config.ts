@@ -8,6 +8,7 @@ export default mergeConfig(
     test: {
       include: ['test/e2e/openclaw/*.test.ts'],
       maxWorkers: 1,
+      isolate: true,
       // A limit for what hangs: every wait in a test is for an event. On a busy machine a gateway starts in two minutes or more.
       testTimeout: 900_000,
       hookTimeout: 900_000,

@@ -239,7 +239,7 @@ describe('tasks on the engine', () => {
 
   it('two at once: one waits until the other is paid; both are counted with what they cost', async () => {
     const world = opened();
-    const first = await world.start('x [[simulate: delay=1500]]', dear);
+    const first = await world.start('x [[simulate: delay=5000]]', dear);
     const second = await world.start('y [[simulate: delay=0]]', dear);
     expect(second).toMatchObject({ status: 'paused', paused: { of: 'day', budget: 1.5, waits: true } });
     expect(await world.view(second)).toMatchObject({ state: 'paused', step: 'paused' });

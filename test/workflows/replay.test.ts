@@ -8,7 +8,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { DIST } from '../../src/service/files.ts';
 import { OwnThreadWorker } from '../../src/temporal/own-thread-worker.ts';
 import { HISTORIES, RELEASED, recordingsOf } from '../support/releases.ts';
-import { installRuntime } from '../support/world.ts';
+import { nativeConnection } from '../support/world.ts';
 
 const versions = readdirSync(HISTORIES);
 const recordings = versions.flatMap((version) =>
@@ -16,8 +16,8 @@ const recordings = versions.flatMap((version) =>
 );
 const files = recordings.map(({ file }) => file);
 
-// A failed replay logs its error; here it is expected.
-beforeAll(installRuntime);
+// A failed replay logs its error; here it is expected. The connection keeps the runtime for the next file of this process.
+beforeAll(async () => void (await nativeConnection()));
 
 /** Replays every history on one worker. @returns the error of each, by file; `undefined` for a replay that succeeds. */
 async function replayAll(
