@@ -7,6 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { createSimulator } from '../../src/simulator/app.ts';
 import { runningStack } from '../../src/stack/state.ts';
 import { cleanHome, cli, resultsOf } from '../support/cli.ts';
+import { inProcess } from '../support/in-process.ts';
 import { SECRET, serve, silent, until } from '../support/resources.ts';
 import { bootMachine, noSystemd, type Machine } from '../support/systemd.ts';
 
@@ -28,7 +29,7 @@ async function machineWith(variables: Record<string, string>, changes: Record<st
 }
 
 async function unitOf({ env }: Machine): Promise<string> {
-  const { stdout } = await cli(['service', 'status'], env);
+  const { stdout } = await inProcess(['service', 'status'], env);
   return (
     stdout
       .trim()
@@ -41,7 +42,7 @@ async function unitOf({ env }: Machine): Promise<string> {
 describe.skipIf(reason !== undefined)('the service', () => {
   it('is offered, installed, stopped, started, killed, and removed', { timeout: 120_000 }, async () => {
     const { env, home, machine } = await machineWith({ KIMI_API_KEY: 'sk-of-the-env-file' });
-    expect(await cli(['service', 'status'], env)).toMatchObject({
+    expect(await inProcess(['service', 'status'], env)).toMatchObject({
       code: 5,
       stdout:
         'No service is installed, so nothing starts after a reboot; kimi-dispatch service install installs one.\n',
@@ -61,8 +62,8 @@ describe.skipIf(reason !== undefined)('the service', () => {
     expect((await stat(unit)).mode & 0o777).toBe(0o600);
     const first = await runningStack(home);
     expect(first?.pid).toBeGreaterThan(0);
-    expect(await cli(['service', 'status'], env)).toMatchObject({ code: 0 });
-    const doctor = await cli(['doctor'], env);
+    expect(await inProcess(['service', 'status'], env)).toMatchObject({ code: 0 });
+    const doctor = await inProcess(['doctor'], env);
     expect(doctor.stdout).toMatch(
       /✓ Running as the service kimi-dispatch-\w{8} \(process \d+\)\.\n✓ It starts at boot\.\n/,
     );
@@ -80,21 +81,21 @@ describe.skipIf(reason !== undefined)('the service', () => {
       return now !== undefined && now.pid !== first?.pid;
     });
 
-    const down = await cli(['down'], env);
+    const down = await inProcess(['down'], env);
     expect(down).toMatchObject({ code: 0 });
     expect(down.stdout).toContain('The service starts again at the next boot');
     await until(() => machine.systemctl('show', '--property=ActiveState', '--value', unitName(unit)) === 'inactive');
-    expect(await cli(['service', 'status'], env)).toMatchObject({
+    expect(await inProcess(['service', 'status'], env)).toMatchObject({
       code: 5,
       stdout: expect.stringContaining('not running'),
     });
-    expect((await cli(['doctor'], env)).stdout).toContain('is installed, but not running');
+    expect((await inProcess(['doctor'], env)).stdout).toContain('is installed, but not running');
 
     expect(await cli(['up', '--detach'], env)).toMatchObject({ code: 0 });
     expect((await runningStack(home))?.pid).toBe(
       Number(machine.systemctl('show', '--property=MainPID', '--value', unitName(unit))),
     );
-    expect((await cli(['logs', 'up'], env)).stdout).toContain('Kimi Dispatch is ready');
+    expect((await inProcess(['logs', 'up'], env)).stdout).toContain('Kimi Dispatch is ready');
 
     expect(await cli(['service', 'uninstall', '--yes'], env)).toMatchObject({ code: 0 });
     expect(existsSync(unit)).toBe(false);
@@ -110,8 +111,8 @@ describe.skipIf(reason !== undefined)('the service', () => {
     const failed = await cli(['service', 'install', '--yes'], env);
     expect(failed).toMatchObject({ code: 3 });
     expect(failed.stderr).toMatch(/The service did not start: .*is taken/);
-    expect((await cli(['service', 'status'], env)).stdout).toContain('cannot start and is retried');
-    expect(await cli(['down'], env)).toMatchObject({ code: 0 });
+    expect((await inProcess(['service', 'status'], env)).stdout).toContain('cannot start and is retried');
+    expect(await inProcess(['down'], env)).toMatchObject({ code: 0 });
     const unit = unitName(await unitOf(machine));
     expect(machine.systemctl('show', '--property=ActiveState', '--value', unit)).toBe('inactive');
   });
@@ -123,7 +124,7 @@ describe.skipIf(reason !== undefined)('the service', () => {
     expect(await cli(['service', 'install', '--yes'], env)).toMatchObject({ code: 0 });
     const after = await runningStack(home);
     expect(after?.pid).not.toBe(before?.pid);
-    expect(await cli(['service', 'status'], env)).toMatchObject({ code: 0 });
+    expect(await inProcess(['service', 'status'], env)).toMatchObject({ code: 0 });
   });
 
   it('is refused while a secret is only in the shell', { timeout: 120_000 }, async () => {
@@ -159,7 +160,7 @@ describe.skipIf(reason !== undefined)('the service', () => {
     expect(await cli(['service', 'install', '--yes'], env)).toMatchObject({ code: 0 });
     const dispatch = async (name: string, directives: string): Promise<string> => {
       const args = ['dispatch', `${name} [[simulate: mark=${name} ${directives}]]`, '-n', name, '--json'];
-      const { stdout, stderr } = await cli(args, env);
+      const { stdout, stderr } = await inProcess(args, env);
       return (JSON.parse(stdout || `{"task_id":${JSON.stringify(stderr)}}`) as { task_id: string }).task_id;
     };
     const answered = await dispatch('answered', 'delay=0');
@@ -167,7 +168,7 @@ describe.skipIf(reason !== undefined)('the service', () => {
     const streaming = await dispatch('streaming', 'delay=0 chunks=20 size=2000 chunk-delay=300');
     await until(() => simulator.counts.completions.some(({ mark }) => mark === 'streaming'));
     const queued = await dispatch('queued', 'delay=0');
-    expect((await cli(['list', '--status', 'queued'], env)).stdout).toContain(queued);
+    expect((await inProcess(['list', '--status', 'queued'], env)).stdout).toContain(queued);
 
     const before = await runningStack(home);
     await machine.cutPower();
@@ -179,7 +180,7 @@ describe.skipIf(reason !== undefined)('the service', () => {
     await until(async () => (await runningStack(home)) !== undefined);
 
     for (const id of [answered, streaming, queued]) {
-      const watched = await cli(['watch', id], env);
+      const watched = await inProcess(['watch', id], env);
       expect(watched, `${id}: ${watched.stderr}`).toMatchObject({ code: 0 });
       const result = JSON.parse(await readFile(join(resultsOf(env), `${id}.json`), 'utf8')) as object;
       expect(result).toMatchObject({ status: 'done' });

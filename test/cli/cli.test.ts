@@ -126,14 +126,14 @@ describe('run --simulate in a clean HOME', () => {
     const env = await cleanHome();
     const run = launch(['run', '--simulate', 'x [[simulate: delay=600000]]', '-n', 'kept', '--timeout', '10m'], env);
     await until(() => run.said.stderr.includes('任務編號'));
-    expect(await cli(['limits', '--concurrent', '7'], env)).toMatchObject({ code: 0 });
+    expect(await inProcess(['limits', '--concurrent', '7'], env)).toMatchObject({ code: 0 });
     run.child.kill('SIGINT');
     const { code, stderr } = await run.ended;
     expect(code, stderr).toBe(130);
     expect(stderr).toContain('服務再次啟動後');
     const task_id = /kimi-\d+-\d+/.exec(stderr)?.[0] ?? '';
     const stack = await up(env, '--simulate');
-    const status = await cli(['status', task_id, '--json'], env);
+    const status = await inProcess(['status', task_id, '--json'], env);
     expect(JSON.parse(status.stdout)).toMatchObject({ task_id, task_name: 'kept' });
     expect((await inProcess(['limits'], env)).stdout).toMatch(/（上限 7）\n/);
 
@@ -243,11 +243,11 @@ describe('up', () => {
     const environment = await readFile(`/proc/${pid}/environ`, 'utf8');
     expect(environment).toContain(`HOME=${env['HOME']}`);
     expect(environment).not.toContain('sk-of-the-file');
-    expect(await cli(['run', 'x'], env)).toMatchObject({ code: 0 });
-    expect((await cli(['usage'], env)).stderr).toContain('不收費');
-    expect((await cli(['logs', 'worker'], env)).stdout).toContain('"msg":"ready"');
+    expect(await inProcess(['run', 'x'], env)).toMatchObject({ code: 0 });
+    expect((await inProcess(['usage'], env)).stderr).toContain('不收費');
+    expect((await inProcess(['logs', 'worker'], env)).stdout).toContain('"msg":"ready"');
     expect(await cli(['down'], env)).toMatchObject({ code: 0, stdout: '已停止。\n' });
-    expect(await cli(['down'], env)).toMatchObject({ code: 0, stdout: '沒有服務在執行。\n' });
+    expect(await inProcess(['down'], env)).toMatchObject({ code: 0, stdout: '沒有服務在執行。\n' });
   });
 
   it('restarts killed services, and ends its children in order when it is killed itself', async () => {
@@ -258,13 +258,13 @@ describe('up', () => {
     const pid = async (): Promise<number> => Number([...(await log('worker')).matchAll(/"pid":(\d+)/g)].at(-1)?.[1]);
     process.kill(await pid(), 'SIGKILL');
     await until(() => stack.said.stderr.includes('services 意外結束'));
-    expect(await cli(['run', 'x'], env)).toMatchObject({ code: 0 });
+    expect(await inProcess(['run', 'x'], env)).toMatchObject({ code: 0 });
     // The worker answers tasks before everything is started, and a process that is still starting has nothing to end in order.
     await until(async () => (await log('services')).split('"msg":"ready"').length > 2);
 
     const { webhook_url, temporal_address } = stack.state;
     // The services wait for the call that is under way, for longer than the interval of their reports to `up`.
-    await cli(['dispatch', 'x [[simulate: accept-delay=4000]]'], env);
+    await inProcess(['dispatch', 'x [[simulate: accept-delay=4000]]'], env);
     stack.child.kill('SIGKILL');
     await until(
       async () =>
@@ -307,7 +307,7 @@ describe('up', () => {
     await until(() => next.said.stderr.includes('等上次執行留下的程序結束'));
     letEnd();
     await until(() => next.said.stdout.includes('Ctrl-C'));
-    expect(await cli(['run', 'x'], env)).toMatchObject({ code: 0 });
+    expect(await inProcess(['run', 'x'], env)).toMatchObject({ code: 0 });
 
     const state = await readStack();
     const letEndToo = await kill();
@@ -319,21 +319,21 @@ describe('up', () => {
     for (const url of [`http://${state.temporal_address}`, state.webhook_url]) {
       await expect(fetch(url)).rejects.toMatchObject({ cause: { code: 'ECONNREFUSED' } });
     }
-    expect(await cli(['down'], env)).toMatchObject({ code: 0, stdout: '沒有服務在執行。\n' });
+    expect(await inProcess(['down'], env)).toMatchObject({ code: 0, stdout: '沒有服務在執行。\n' });
   });
 
   it('with the relay in front of the simulated Kimi shows the progress of an answer', async () => {
     const env = await cleanHome({ KIMI_CALLBACKS: 'relay' });
     const { state } = await up(env, '--simulate');
     const prompt = '寫一個 Python 計算器 [[simulate: delay=0 reasoning=0 size=2000 chunks=200 chunk-delay=100]]';
-    const { stderr } = await cli(['dispatch', '-p', prompt, '-n', 'calculator'], env);
+    const { stderr } = await inProcess(['dispatch', '-p', prompt, '-n', 'calculator'], env);
     const task_id = /kimi-\d+-\d+/.exec(stderr)?.[0] ?? '';
     const watching = launch(['watch', task_id], env);
     await until(() => watching.said.stderr.includes('Kimi 正在回答'));
-    await until(async () => (await cli(['list'], env)).stdout.includes('Kimi 正在回答，目前約'));
-    const status = await cli(['status', task_id], env);
+    await until(async () => (await inProcess(['list'], env)).stdout.includes('Kimi 正在回答，目前約'));
+    const status = await inProcess(['status', task_id], env);
     expect(status.stdout).toMatch(/Kimi 正在回答，目前約 \d+ 個 Token\n/);
-    const { progress } = JSON.parse((await cli(['status', task_id, '--json'], env)).stdout) as {
+    const { progress } = JSON.parse((await inProcess(['status', task_id, '--json'], env)).stdout) as {
       progress?: { tokens: number; tail: string; text: string };
     };
     expect(progress?.tokens).toBeGreaterThan(0);
@@ -343,7 +343,7 @@ describe('up', () => {
     expect(watching.said.stderr).toContain('Kimi 正在回答');
     expect(await latest(env)).toMatchObject({ task_id, status: 'done', model: 'kimi-k2.6' });
     expect((await fetch(`${state.relay_url}/readyz`)).status).toBe(200);
-    expect((await cli(['doctor'], env)).stdout).toContain('中繼在線');
+    expect((await inProcess(['doctor'], env)).stdout).toContain('中繼在線');
   });
 
   it('closes an existing home to other users, and passes no secret in an environment or arguments, which others can read', async () => {
@@ -379,7 +379,7 @@ describe('up', () => {
     }
     // No model was chosen: the output says which one is used, and why.
     expect(said.stdout).toMatch(/模型 +kimi-k2\.6（預設：Moonshot 各項價格最低的模型）\n/);
-    expect(await cli(['dispatch', '-p', 'x', '-m', 'moonshot-v1-8k'], env)).toMatchObject({
+    expect(await inProcess(['dispatch', '-p', 'x', '-m', 'moonshot-v1-8k'], env)).toMatchObject({
       code: 2,
       stderr: expect.stringContaining('後繼的是 kimi-k2.6'),
     });
@@ -420,10 +420,12 @@ describe('up', () => {
     });
     const stack = await up(env);
     expect(stack.state).not.toHaveProperty('ui_url');
-    const { stdout } = await cli(['dispatch', '-p', '-', '-n', 'stub', '--json'], env, '從標準輸入');
+    const { stdout } = await inProcess(['dispatch', '-p', '-', '-n', 'stub', '--json'], env, '從標準輸入');
     const { task_id = '', status } = JSON.parse(stdout) as Record<string, string>;
     expect(['accepted', 'pending']).toContain(status);
-    await until(async () => (await cli(['status', task_id, '--json'], env)).stdout.includes('"api_id": "cmpl-stub"'));
+    await until(async () =>
+      (await inProcess(['status', task_id, '--json'], env)).stdout.includes('"api_id": "cmpl-stub"'),
+    );
     expect(calls[0]?.headers).toMatchObject({ authorization: 'Bearer sk-stub', 'idempotency-key': task_id });
     expect(JSON.parse(calls[0]?.body ?? '')).toEqual({
       model: 'moonshot-v1-128k',
@@ -445,7 +447,7 @@ describe('a stack with KIMI_PAYLOAD_KEYS', () => {
 
   it('can be used only with these', async () => {
     const { env } = running();
-    const { stderr } = await cli(['dispatch', '-p', 'x [[simulate: drop=1]]'], env);
+    const { stderr } = await inProcess(['dispatch', '-p', 'x [[simulate: drop=1]]'], env);
     const task_id = /kimi-\d+-\d+/.exec(stderr)?.[0] ?? '';
     await until(async () => (await inProcess(['status', task_id, '--json'], env)).stdout.includes('api_id'));
     for (const keys of ['', `other:${Buffer.alloc(32, 8).toString('base64')}`]) {
@@ -505,13 +507,13 @@ describe('one stack', () => {
     const task_id = /kimi-\d+-\d+/.exec(dispatched.stderr)?.[0] ?? '';
     // On a loaded machine dispatch returns before Kimi has accepted.
     await until(() => existsSync(join(resultsOf(env), `pending-${task_id}.json`)));
-    expect(JSON.parse((await cli(['status', task_id, '--json'], env)).stdout)).toMatchObject({
+    expect(JSON.parse((await inProcess(['status', task_id, '--json'], env)).stdout)).toMatchObject({
       task_id,
       state: 'dispatched',
       step: 'waiting',
       api_id: expect.stringMatching(/^cmpl-sim-/),
     });
-    expect(await cli(['result', task_id], env)).toMatchObject({ code: 9, stdout: '' });
+    expect(await inProcess(['result', task_id], env)).toMatchObject({ code: 9, stdout: '' });
 
     expect(await cli(['watch', task_id], env)).toMatchObject({
       code: 0,
@@ -522,7 +524,10 @@ describe('one stack', () => {
     expect((await cli(['result'], env)).stdout).toBe(result.stdout);
     await until(async () => (await latest(env)).acknowledged);
     const listed = await until(async () => {
-      const tasks = JSON.parse((await cli(['list', '--json'], env)).stdout) as { task_id: string; state: string }[];
+      const tasks = JSON.parse((await inProcess(['list', '--json'], env)).stdout) as {
+        task_id: string;
+        state: string;
+      }[];
       return tasks.find((task) => task.task_id === task_id && task.state === 'done');
     });
     expect(listed).toMatchObject({ task_name: 'calculator', model: 'kimi-k2.6', tokens: expect.any(Number) });
@@ -531,7 +536,7 @@ describe('one stack', () => {
     for (const url of [webhook_url, worker_health_url]) {
       for (const path of ['/healthz', '/readyz']) expect((await fetch(url + path)).status).toBe(200);
     }
-    expect(await cli(['doctor'], env)).toMatchObject({ code: 0, stdout: expect.stringContaining('一切正常') });
+    expect(await inProcess(['doctor'], env)).toMatchObject({ code: 0, stdout: expect.stringContaining('一切正常') });
   });
 
   it('a run whose task times out has its own exit code', async () => {
@@ -558,14 +563,14 @@ describe('one stack', () => {
     child.kill('SIGSTOP');
     // Including its guard: the process group has the id of the guard.
     process.kill(-(engine?.pid ?? 0), 'SIGKILL');
-    expect(await cli(['dispatch', '-p', 'x'], env)).toMatchObject({
+    expect(await inProcess(['dispatch', '-p', 'x'], env)).toMatchObject({
       code: 5,
       stderr: expect.stringContaining('請稍後再試'),
     });
     child.kill('SIGCONT');
     // Until the engine is back every command gives the same error.
     for (let code: number | null = 5; code !== 0;) {
-      const { code: next, stderr } = await cli(['dispatch', '-p', 'x'], env);
+      const { code: next, stderr } = await inProcess(['dispatch', '-p', 'x'], env);
       expect([0, 5], stderr).toContain(next);
       code = next;
     }
@@ -579,12 +584,12 @@ describe('one stack', () => {
     await until(async () => !(await check(home, { lockfilePath: join(home, 'stack.lock'), stale: 3_000 })));
     const again = await cli(['up', '--simulate'], env);
     expect(again).toMatchObject({ code: 0, stdout: expect.stringContaining('已在執行') });
-    expect(await cli(['run', 'x'], env)).toMatchObject({ code: 0 });
+    expect(await inProcess(['run', 'x'], env)).toMatchObject({ code: 0 });
     expect(await cli(['down'], env)).toMatchObject({ code: 0, stdout: '已停止。\n' });
     await expect(fetch(`${stack.state.webhook_url}/healthz`)).rejects.toThrow('fetch failed');
     // The engine is stopped; the saved result is still shown.
     const { task_id } = await latest(env);
-    expect(JSON.parse((await cli(['status', task_id, '--json'], env)).stdout)).toMatchObject({
+    expect(JSON.parse((await inProcess(['status', task_id, '--json'], env)).stdout)).toMatchObject({
       state: 'done',
       status: 'done',
     });
@@ -854,7 +859,7 @@ describe('invalid input gives one clear sentence and an exit code', () => {
 
   it('no server', async () => {
     const env = await cleanHome({ TEMPORAL_ADDRESS: '127.0.0.1:1', KIMI_API_KEY: 'sk-x' });
-    const ended = await cli(['dispatch', '-p', 'x'], env);
+    const ended = await inProcess(['dispatch', '-p', 'x'], env);
     expect(ended).toMatchObject({ code: 5, stderr: expect.stringContaining('連不上位於 127.0.0.1:1') });
   });
 
@@ -925,14 +930,14 @@ describe('invalid input gives one clear sentence and an exit code', () => {
   it('a real stack is never used for a simulation', async () => {
     const world = await openWorld();
     const env = await cleanHome({ TEMPORAL_ADDRESS: inject('engine'), KIMI_TASK_QUEUE: world.taskQueue });
-    const ended = await cli(['run', '--simulate', 'x'], env);
+    const ended = await inProcess(['run', '--simulate', 'x'], env);
     expect(ended).toMatchObject({ code: 3, stderr: expect.stringContaining('真正的 Kimi') });
     expect(world.counts.requests).toBe(0);
   });
 
   it('a provider that never calls back is refused before anything is sent', async () => {
     const env = await cleanHome({ KIMI_API_KEY: 'sk-never-sent', KIMI_CALLBACKS: 'native' });
-    const ended = await cli(['run', 'x'], env);
+    const ended = await inProcess(['run', 'x'], env);
     expect(ended).toMatchObject({ code: 3, stderr: expect.stringContaining('不會回呼') });
     expect(ended.stderr + ended.stdout).not.toContain('sk-never-sent');
   });
@@ -965,10 +970,10 @@ it('a stack whose home is removed stops all its processes, and down says so', as
   await rm(join(env['HOME'] ?? '', '.local/share/kimi-dispatch'), { recursive: true });
   const said = expect.stringContaining('that stack stops by itself');
   const english = { ...env, KIMI_LANG: 'en' };
-  expect(await cli(['list'], english)).toMatchObject({ code: 5, stderr: said });
-  expect(await cli(['status', 'kimi-1707654321-1'], english)).toMatchObject({ code: 5, stderr: said });
+  expect(await inProcess(['list'], english)).toMatchObject({ code: 5, stderr: said });
+  expect(await inProcess(['status', 'kimi-1707654321-1'], english)).toMatchObject({ code: 5, stderr: said });
   expect(await cli(['down'], english)).toMatchObject({ code: 0, stdout: said });
-  expect(await cli(['doctor'], english)).toMatchObject({ code: 3, stdout: said });
+  expect(await inProcess(['doctor'], english)).toMatchObject({ code: 3, stdout: said });
   expect(await ended).toMatchObject({ code: 0, stderr: expect.stringContaining('已被刪除') });
   expect(state.children.length).toBe(3);
   expect(state.children.filter(isAlive)).toEqual([]);

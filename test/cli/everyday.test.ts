@@ -1,5 +1,6 @@
-/** `wait`, `retry`, `rm`, `prune` and `version`, against a running service. */
+/** `wait`, `retry`, `rm`, `prune`, `report` and `version`, against a running service; the rotation of its logs. */
 import { execFile } from 'node:child_process';
+import { statSync } from 'node:fs';
 import { mkdir, readFile, readdir, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -39,10 +40,15 @@ async function resultOf(task_id: string): Promise<ResultFile> {
   return JSON.parse((await run('result', task_id, '--json')).stdout) as ResultFile;
 }
 
-it('token creates, lists and revokes what the API over TCP takes; standard output has the token alone', async () => {
-  const { http_api_url: url } = JSON.parse(
+/** What the running stack says of itself. */
+async function stack(): Promise<StackState> {
+  return JSON.parse(
     await readFile(join(home()['HOME'] ?? '', '.local/share/kimi-dispatch/stack.json'), 'utf8'),
   ) as StackState;
+}
+
+it('token creates, lists and revokes what the API over TCP takes; standard output has the token alone', async () => {
+  const { http_api_url: url } = await stack();
   const created = await run('token', 'create', 'ci');
   expect(created).toMatchObject({ code: 0, stdout: expect.stringMatching(/^kimi_dispatch_[\w-]{43}\n$/) as string });
   expect(created.stderr).toBe(
@@ -488,6 +494,23 @@ describe('where the agent acknowledges, the only task', () => {
       new RegExp(`^Result +\\S*${task_id}\\.json \\(removed, e\\.g\\. by prune, or damaged\\)$`, 'm'),
     );
   });
+});
+
+it('report lists tasks in flight, with links to the running stack', async () => {
+  const file = join(home()['HOME'] ?? '', 'rows.txt');
+  await writeFile(file, 'x [[simulate: drop=1]]');
+  const task_id = await started('--map', file, '-p', '{{text}}', '-n', 'waits');
+  const report = await run('report', '-o', '-');
+  expect(report.stdout).toContain(`${(await stack()).ui_url}/namespaces/default/workflows/${task_id}`);
+  expect(report.stdout).toMatch(/id="in-flight"[\s\S]*<bdi>waits<\/bdi>[\s\S]*<small>0\/1<\/small>/);
+});
+
+it('a log that is too large is rotated while the stack runs, whichever process writes it', async () => {
+  const file = join((await stack()).logs_dir, 'other.log');
+  const written = `${'x'.repeat(1023)}\n`.repeat(10_241);
+  await writeFile(file, written);
+  await until(() => statSync(file).size === 0);
+  expect(await readFile(`${file}.1`, 'utf8')).toBe(written);
 });
 
 it('version prints what --version does', async () => {

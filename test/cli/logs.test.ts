@@ -1,13 +1,13 @@
-/** `logs`: formatted in a terminal, JSON elsewhere; and the rotation of logs while they are written. */
+/** `logs`: formatted in a terminal, JSON elsewhere; and the rotation of logs while they are written: of a running stack in everyday.test.ts. */
 import { execFile } from 'node:child_process';
 import { appendFileSync, closeSync, openSync, readFileSync, statSync, writeSync } from 'node:fs';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { LogFile } from '../../src/cli/log-files.ts';
 import { rotateLogs } from '../../src/stack/rotate-logs.ts';
-import { cleanHome, cli, launch, up } from '../support/cli.ts';
+import { cleanHome, cli, launch } from '../support/cli.ts';
 import { temporaryFolder, until } from '../support/resources.ts';
 
 const TOKEN = Buffer.from('a token of an activity, in the engine’s own format').toString('base64');
@@ -120,15 +120,5 @@ describe('a log that is too large', () => {
     expect(statSync(`${file}.1`).mode & 0o777).toBe(0o600);
     rotateLogs(folder, 1_000_000);
     expect(statSync(file).size).toBeGreaterThan(0);
-  });
-
-  it('is rotated while the stack runs, whichever process writes it', async () => {
-    const env = await cleanHome();
-    const { state } = await up(env, '--simulate');
-    const file = join(state.logs_dir, 'other.log');
-    const written = `${'x'.repeat(1023)}\n`.repeat(10_241);
-    await writeFile(file, written);
-    await until(() => statSync(file).size === 0);
-    expect(await readFile(`${file}.1`, 'utf8')).toBe(written);
   });
 });

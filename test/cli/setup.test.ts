@@ -8,6 +8,7 @@ import { describe, expect, it } from 'vitest';
 import { withVariables } from '../../src/config/env-file.ts';
 import { PACKAGE_ROOT } from '../../src/service/files.ts';
 import { cleanHome, cli } from '../support/cli.ts';
+import { inProcess } from '../support/in-process.ts';
 
 const parse = (text: string): unknown => JSON5.parse(text);
 
@@ -96,7 +97,7 @@ describe('setup openclaw', () => {
 
   it('changes nothing without an interactive terminal, and says what to do', async () => {
     const { env, file, envFile } = await machine('{}');
-    const { code, stdout, stderr } = await cli(['setup', 'openclaw'], env);
+    const { code, stdout, stderr } = await inProcess(['setup', 'openclaw'], env);
     expect(code).toBe(2);
     expect(stdout).toContain('+KIMI_REPLY=deliver');
     expect(stderr).toBe(
@@ -114,7 +115,7 @@ describe('setup openclaw', () => {
     ['a token that is a reference', '{"hooks":{"token":{"source":"env","id":"T"}}}', 'Set OPENCLAW_WAKE_TOKEN'],
   ])('with %s says what to do', async (_, config, words) => {
     const { env, file } = await machine(config);
-    const { code, stdout, stderr } = await cli(['setup', 'openclaw', '--yes'], env);
+    const { code, stdout, stderr } = await inProcess(['setup', 'openclaw', '--yes'], env);
     expect({ code, stdout }).toEqual({ code: 3, stdout: '' });
     expect(stderr).toContain(words);
     expect(stderr).toMatch(/no file was changed/);
@@ -130,7 +131,7 @@ describe('setup openclaw', () => {
     ];
     for (const [config, words] of wrong) {
       const { env } = await machine(config);
-      const { stderr } = await cli(['setup', 'openclaw', '--yes'], { ...env, KIMI_LANG: 'zh-TW' });
+      const { stderr } = await inProcess(['setup', 'openclaw', '--yes'], { ...env, KIMI_LANG: 'zh-TW' });
       expect(stderr).toContain(words);
     }
   });
@@ -138,7 +139,7 @@ describe('setup openclaw', () => {
   it('with a folder in place of the file says so', async () => {
     const { env, file } = await machine();
     await mkdir(file);
-    const { code, stderr } = await cli(['setup', 'openclaw', '--yes'], env);
+    const { code, stderr } = await inProcess(['setup', 'openclaw', '--yes'], env);
     expect(code).toBe(3);
     expect(stderr).toMatch(/^[^\n]+openclaw\.json cannot be read \(it is a folder\)[^\n]+\n$/);
   });
@@ -146,7 +147,7 @@ describe('setup openclaw', () => {
   it('shows no secret of JSON5', async () => {
     const config = `{ gateway: { auth: { token: 'gw-\\'secret' } }, botToken: "bot-secret", 'api key': 'key-secret' }`;
     const { env, file } = await machine(config);
-    const { code, stdout } = await cli(['setup', 'openclaw', '--yes'], env);
+    const { code, stdout } = await inProcess(['setup', 'openclaw', '--yes'], env);
     expect(code).toBe(0);
     expect(stdout).toContain('token: "…"');
     expect(stdout).not.toMatch(/\w+-\W*secret/);
@@ -157,7 +158,7 @@ describe('setup openclaw', () => {
     const { env, envFile, file } = await machine('{"hooks":{"token":"${HOOKS_TOKEN}"}}', {
       OPENCLAW_WAKE_TOKEN: 'theirs',
     });
-    expect((await cli(['setup', 'openclaw', '--yes'], env)).code).toBe(0);
+    expect((await inProcess(['setup', 'openclaw', '--yes'], env)).code).toBe(0);
     expect(parseEnv((await text(envFile)) ?? '')['OPENCLAW_WAKE_TOKEN']).toBe('theirs');
     expect(parse((await text(file)) ?? '')).toMatchObject({ hooks: { token: '${HOOKS_TOKEN}' } });
   });
@@ -167,7 +168,7 @@ describe('setup openclaw', () => {
     const included = join(dirname(file), 'plugins.json5');
     await writeFile(included, '{ load: { paths: [] } } // theirs\n');
     await writeFile(join(dirname(file), '.env'), 'TOKEN=of-the-gateway\n');
-    const { code, stdout } = await cli(['setup', 'openclaw', '--yes'], env);
+    const { code, stdout } = await inProcess(['setup', 'openclaw', '--yes'], env);
     expect(code).toBe(0);
     expect(stdout).toContain('~/.openclaw/plugins.json5');
     expect(stdout).not.toContain('openclaw.json\n');
@@ -175,7 +176,7 @@ describe('setup openclaw', () => {
     expect(parseEnv((await text(join(env['HOME'] ?? '', '.local/share/kimi-dispatch/.env'))) ?? '')).toMatchObject({
       OPENCLAW_WAKE_TOKEN: 'of-the-gateway',
     });
-    expect((await cli(['setup', 'openclaw', '--undo', '--yes'], env)).code).toBe(0);
+    expect((await inProcess(['setup', 'openclaw', '--undo', '--yes'], env)).code).toBe(0);
     expect(await text(included)).toBe('{ load: { paths: [] } } // theirs\n');
     expect(existsSync(`${included}.before-kimi-dispatch`)).toBe(false);
   });
@@ -185,7 +186,7 @@ describe('setup openclaw', () => {
     const ofProfile = join(env['HOME'] ?? '', '.openclaw-rescue/openclaw.json');
     await mkdir(dirname(ofProfile));
     await writeFile(ofProfile, '{ gateway: { tls: { enabled: true } } }');
-    const { code, stdout } = await cli(['setup', 'openclaw', '--profile', 'rescue', '--yes'], env);
+    const { code, stdout } = await inProcess(['setup', 'openclaw', '--profile', 'rescue', '--yes'], env);
     expect(code).toBe(0);
     expect(stdout).toContain('openclaw --profile rescue gateway restart');
     expect(await text(file)).toBe('{}');
@@ -194,9 +195,9 @@ describe('setup openclaw', () => {
       OPENCLAW_WAKE_URL: 'https://127.0.0.1:23532/hooks/wake',
       NODE_EXTRA_CA_CERTS: join(dirname(ofProfile), 'gateway/tls/gateway-cert.pem'),
     });
-    expect((await cli(['setup', 'openclaw', '--profile', 'rescue', '--undo', '--yes'], env)).code).toBe(0);
+    expect((await inProcess(['setup', 'openclaw', '--profile', 'rescue', '--undo', '--yes'], env)).code).toBe(0);
     expect(existsSync(envFile)).toBe(false);
-    expect((await cli(['setup', 'openclaw', '--profile', '../x', '--yes'], env)).code).toBe(2);
+    expect((await inProcess(['setup', 'openclaw', '--profile', '../x', '--yes'], env)).code).toBe(2);
   });
 
   it.each([
@@ -204,7 +205,7 @@ describe('setup openclaw', () => {
     ['{"plugins":{"deny":["kimi-dispatch"]}}', 'plugins.deny names kimi-dispatch'],
   ])('says that the gateway would not load the plugin: %s', async (config, words) => {
     const { env, file } = await machine(config);
-    const { code, stderr } = await cli(['setup', 'openclaw', '--yes'], env);
+    const { code, stderr } = await inProcess(['setup', 'openclaw', '--yes'], env);
     expect(code).toBe(3);
     expect(stderr).toContain(words);
     expect(await text(file)).toBe(config);
@@ -230,14 +231,14 @@ describe('setup openclaw', () => {
     await mkdir(state);
     await writeFile(join(state, 'openclaw.json'), '{}');
     env['OPENCLAW_STATE_DIR'] = state;
-    expect((await cli(['setup', 'openclaw', '--yes'], env)).code).toBe(0);
+    expect((await inProcess(['setup', 'openclaw', '--yes'], env)).code).toBe(0);
     const results = join(state, 'workspace/kimi-dispatch/results');
     expect(parseEnv((await text(envFile)) ?? '')).toMatchObject({ KIMI_RESULTS_DIR: results });
-    expect((await cli(['setup', 'openclaw', '--yes'], env)).stdout).toContain('already set up');
+    expect((await inProcess(['setup', 'openclaw', '--yes'], env)).stdout).toContain('already set up');
     // What is there stays in sight.
     await mkdir(results, { recursive: true });
     await writeFile(join(results, 'latest.json'), '{}');
-    expect((await cli(['setup', 'openclaw', '--undo', '--yes'], env)).code).toBe(0);
+    expect((await inProcess(['setup', 'openclaw', '--undo', '--yes'], env)).code).toBe(0);
     expect(parseEnv((await text(envFile)) ?? '')).toEqual({ KIMI_RESULTS_DIR: results });
   });
 
@@ -248,13 +249,13 @@ describe('setup openclaw', () => {
     await writeFile(join(old, 'latest.json'), '{}');
     await mkdir(join(env['HOME'] ?? '', '.openclaw-rescue'));
     await writeFile(join(env['HOME'] ?? '', '.openclaw-rescue/openclaw.json'), '{}');
-    const { stdout } = await cli(['setup', 'openclaw', '--profile', 'rescue', '--yes'], env);
+    const { stdout } = await inProcess(['setup', 'openclaw', '--profile', 'rescue', '--yes'], env);
     expect(stdout).toContain('Results stay in ~/.openclaw/workspace/kimi-dispatch/results');
     expect(stdout).toContain('KIMI_RESULTS_DIR=~/.openclaw-rescue/workspace/kimi-dispatch/results');
     expect(await text(envFile)).not.toContain('KIMI_RESULTS_DIR');
   });
 
   it('knows only one gateway', async () => {
-    expect((await cli(['setup', 'x'], (await machine()).env)).code).toBe(2);
+    expect((await inProcess(['setup', 'x'], (await machine()).env)).code).toBe(2);
   });
 });

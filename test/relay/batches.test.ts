@@ -9,10 +9,14 @@ import { progressOf } from '../../src/tasks/look-up.ts';
 import { checkTask, inputOf } from '../../src/tasks/request.ts';
 import { limiterId } from '../../src/shared/names.ts';
 import { failureOf } from '../support/answering.ts';
-import { openRelayedWorld, type RelayedWorld } from '../support/relay.ts';
-import { until } from '../support/resources.ts';
+import { countsFromZero, openRelayedWorld, type RelayedWorld } from '../support/relay.ts';
+import { shared, until } from '../support/resources.ts';
 
 const BATCH: Partial<Task> = { request: { batch: true } };
+
+/** Shared by the tests that do not change its environment: a relay takes a second of a core to start. */
+const commonWorld = shared(async () => await openRelayedWorld());
+countsFromZero(commonWorld);
 
 const left = ({ counts }: RelayedWorld): unknown[] => counts.uploads.filter(({ deleted }) => !deleted);
 
@@ -57,7 +61,7 @@ describe('a batch', () => {
   });
 
   it('is made once, if the relay is killed while Kimi has it', async () => {
-    const world = await openRelayedWorld();
+    const world = commonWorld();
     const started = await world.start('x [[batch: delay=4000]]', BATCH);
     await until(() => world.counts.batches.length === 1 || undefined);
     await world.relay.kill();
@@ -68,14 +72,14 @@ describe('a batch', () => {
   });
 
   it('is found again, if the connection breaks when it is made', async () => {
-    const world = await openRelayedWorld();
+    const world = commonWorld();
     expect(await resultOf(world, 'x [[batch: break=cut times=1]]')).toMatchObject({ status: 'done' });
     await cleaned(world);
     expect(world.counts).toMatchObject({ billed: 1, batches: [{}] });
   });
 
   it('is tried again, if Kimi turns it away', async () => {
-    const world = await openRelayedWorld();
+    const world = commonWorld();
     expect(await resultOf(world, 'x [[batch: status=429 times=1]]')).toMatchObject({ status: 'done' });
     expect(world.counts).toMatchObject({ billed: 1, batches: [{}] });
   });
@@ -85,14 +89,14 @@ describe('a batch', () => {
     ['[[batch: end=failed]]', 'batch_failed'],
     ['[[simulate: error=content-filter]]', 'content_filter'],
   ])('that ends without an answer fails its task with a sentence: %s', async (prompt, type) => {
-    const world = await openRelayedWorld();
+    const world = commonWorld();
     expect(await resultOf(world, prompt)).toMatchObject({ status: 'failed', error: { type } });
     await cleaned(world);
     expect(world.counts.billed).toBe(0);
   });
 
   it('of a cancelled task is cancelled at Kimi', async () => {
-    const world = await openRelayedWorld();
+    const world = commonWorld();
     const started = await world.start('x [[batch: delay=600000]]', BATCH);
     await until(async () => (await progressOf(world.client, started.task_id)).progress?.phase === 'batch' || undefined);
     await world.handle(started).cancel();

@@ -14,24 +14,31 @@ import { openPayloads } from '../../src/temporal/payloads/converter.ts';
 import { explain, textFor } from '../../src/text/index.ts';
 import { failureOf } from '../support/answering.ts';
 import { docx, pdf, xlsx } from '../support/documents.ts';
-import { openRelayedWorld, type RelayedWorld } from '../support/relay.ts';
-import { SECRET, serve, silent, temporaryFolder, until } from '../support/resources.ts';
+import { countsFromZero, openRelayedWorld, type RelayedWorld } from '../support/relay.ts';
+import { SECRET, serve, shared, silent, temporaryFolder, until } from '../support/resources.ts';
 
 const MOONSHOT = { relay: true, apiUrl: 'https://api.moonshot.cn/v1' };
 
-/** @returns a world whose relay has the same payloads, and a function that keeps a file for a task. */
-async function open(): Promise<{ world: RelayedWorld; keep: (name: string, content: Buffer) => Promise<TaskFile> }> {
+const KIMI_PAYLOAD_KEYS = `k:${Buffer.alloc(32, 7).toString('base64')}`;
+
+/** A world whose relay has the same payloads, and a function that keeps a file for a task. */
+interface Common {
+  world: RelayedWorld;
+  keep: (name: string, content: Buffer) => Promise<TaskFile>;
+}
+
+/** Shared by the tests: a relay takes a second of a core to start. */
+const common = shared(async (): Promise<Common> => {
   const home = await temporaryFolder();
   const world = await openRelayedWorld(
     { KIMI_PAYLOAD_DIR: home, KIMI_PAYLOAD_KEYS },
     { payloadKeys: KIMI_PAYLOAD_KEYS, payloadDir: home },
   );
-  const keep = async (name: string, content: Buffer): Promise<TaskFile> =>
+  const keep: Common['keep'] = async (name, content) =>
     await keepFile({ contents: world.payloads.contents, ...MOONSHOT }, { name, content });
   return { world, keep };
-}
-
-const KIMI_PAYLOAD_KEYS = `k:${Buffer.alloc(32, 7).toString('base64')}`;
+});
+countsFromZero(() => common().world);
 
 /** @returns the document with a directive for its upload behind its end. */
 function directed(document: Buffer, directive: string): Buffer {
@@ -45,7 +52,7 @@ const left = ({ counts }: RelayedWorld): unknown[] => counts.uploads.filter(({ d
 
 describe('documents', () => {
   it('go the whole way: Kimi reads each, the texts are its first messages, and nothing is left there', async () => {
-    const { world, keep } = await open();
+    const { world, keep } = common();
     const files = [
       await keep('report.pdf', pdf(['Quarterly figures'])),
       await keep('合約.docx', docx(['第一條'])),
@@ -69,7 +76,7 @@ describe('documents', () => {
   });
 
   it('are uploaded once and paid for once, if the relay is killed while Kimi extracts', async () => {
-    const { world, keep } = await open();
+    const { world, keep } = common();
     const file = await keep('a.pdf', directed(pdf(['Only once']), 'delay=60000 times=1'));
     const started = await world.start('摘要', { files: [file] });
     const { progress } = await until(async () => {
@@ -87,7 +94,7 @@ describe('documents', () => {
   });
 
   it('are used once and paid for once, if the relay is killed between two bytes of the upload', async () => {
-    const { world, keep } = await open();
+    const { world, keep } = common();
     const held = Buffer.from('%[[upload: hold=15000 times=1]]\n');
     const file = await keep('a.pdf', Buffer.concat([held, pdf(['Only once']), Buffer.alloc(LONG, ' ')]));
     const started = await world.start('摘要', { files: [file] });
@@ -104,7 +111,7 @@ describe('documents', () => {
   });
 
   it('are uploaded once, if the answer is interrupted and resumed', async () => {
-    const { world, keep } = await open();
+    const { world, keep } = common();
     const file = await keep('a.pdf', pdf(['Only once']));
     const prompt = 'x [[simulate: delay=0 reasoning=0 size=400 chunks=20 break=cut after=10 breaks=1]]';
     const started = await world.start(prompt, { files: [file] });
@@ -120,7 +127,7 @@ describe('documents', () => {
     ['broken', 'status=500 times=1'],
     ['unavailable when the text is read', 'text=503 times=1'],
   ])('are uploaded once to a Kimi that is %s', async (_what, directive) => {
-    const { world, keep } = await open();
+    const { world, keep } = common();
     const started = await world.start('摘要', { files: [await keep('a.pdf', directed(pdf(['x']), directive))] });
     expect(await world.handle(started).result()).toMatchObject({ status: 'done' });
     expect(world.counts).toMatchObject({ billed: 1, uploads: [{ deleted: true }] });
@@ -130,7 +137,7 @@ describe('documents', () => {
     ['cannot be read', directed(pdf(['x']), 'status=400'), 'Kimi 讀不了 a.pdf'],
     ['has no text', pdf(['']), 'a.pdf 裡沒有文字'],
   ])('end the task before it is paid for, if one %s', async (_what, content, sentence) => {
-    const { world, keep } = await open();
+    const { world, keep } = common();
     const started = await world.start('摘要', {
       files: [await keep('b.pdf', pdf(['y'])), await keep('a.pdf', content)],
     });
@@ -143,7 +150,7 @@ describe('documents', () => {
   });
 
   it('are removed at Kimi, if the task is cancelled while the relay is dead', async () => {
-    const { world, keep } = await open();
+    const { world, keep } = common();
     const file = await keep('a.pdf', directed(pdf(['x']), 'delay=60000'));
     const started = await world.start('摘要', { files: [file] });
     await until(() => world.counts.uploads.length > 0);
@@ -195,7 +202,7 @@ it('the upload of a killed relay that appears while the next one reads its own i
 });
 
 it('a document whose text exceeds the model is refused before the request', async () => {
-  const { world, keep } = await open();
+  const { world, keep } = common();
   const long = docx(Array.from({ length: 9 }, () => '長'.repeat(66_000)));
   const started = await world.start('摘要', { files: [await keep('a.docx', long)], model: 'kimi-k2.6' });
   await world.handle(started).result();

@@ -16,10 +16,14 @@ import { checkTask } from '../../src/tasks/request.ts';
 import { progressOf } from '../../src/tasks/look-up.ts';
 import { sayToolUses, textFor } from '../../src/text/index.ts';
 import { failureOf } from '../support/answering.ts';
-import { openRelayedWorld, type RelayedWorld } from '../support/relay.ts';
-import { serve, silent, temporaryFolder, until } from '../support/resources.ts';
+import { countsFromZero, openRelayedWorld, type RelayedWorld } from '../support/relay.ts';
+import { serve, shared, silent, temporaryFolder, until } from '../support/resources.ts';
 
 const SEARCH: Partial<Task> = { request: { tools: ['search'] } };
+
+/** Shared by the tests that do not change its environment: a relay takes a second of a core to start. */
+const commonWorld = shared(async () => await openRelayedWorld());
+countsFromZero(commonWorld);
 
 /** @returns the result of a task. */
 async function resultOf(world: RelayedWorld, prompt: string, changes = SEARCH) {
@@ -46,7 +50,7 @@ const completed = ({ counts }: RelayedWorld): number => counts.completions.filte
 
 describe('tools', () => {
   it('are called by Kimi and run by Moonshot; the answer ends with what was searched, and counts both requests', async () => {
-    const world = await openRelayedWorld();
+    const world = commonWorld();
     const result = await resultOf(world, '今天臺北的天氣', {
       request: { tools: ['search', 'fetch', 'code', 'excel'] },
     });
@@ -75,7 +79,7 @@ describe('tools', () => {
   });
 
   it('run once, if the relay is killed meanwhile: Kimi is told that the result is lost', async () => {
-    const world = await openRelayedWorld();
+    const world = commonWorld();
     const started = await world.start('[[call: delay=60000 times=1]]', SEARCH);
     const progress = await usesTool(world, started.task_id);
     expect(progress.rounds).toEqual({ round: 1, calls: { search: 1 } });
@@ -107,7 +111,7 @@ describe('tools', () => {
   });
 
   it('are not asked for again without that choice: the task fails, and what was searched is kept', async () => {
-    const world = await openRelayedWorld();
+    const world = commonWorld();
     const started = await world.start('[[simulate: delay=2500]]', SEARCH);
     await until(() => world.counts.completions.length === 2 || undefined);
     await world.relay.kill();
@@ -121,7 +125,7 @@ describe('tools', () => {
   });
 
   it('are tried again if Moonshot turns a call away, and reported to Kimi if they fail', async () => {
-    const world = await openRelayedWorld();
+    const world = commonWorld();
     expect(await resultOf(world, '[[call: status=429 times=1]]')).toMatchObject({ status: 'done' });
     expect(world.counts).toMatchObject({ billed: 2, fibers: [{ billed: true }] });
     const failed = await resultOf(world, '[[call: fail=1]]');
@@ -130,20 +134,20 @@ describe('tools', () => {
   });
 
   it('are used by a model that calls them without reasoning', async () => {
-    const world = await openRelayedWorld();
+    const world = commonWorld();
     expect(await resultOf(world, '[[simulate: reasoning=0]]')).toMatchObject({ status: 'done', tool_uses: [{}] });
     expect(world.counts.billed).toBe(2);
   });
 
   it('run once, if the connection breaks after a call', async () => {
-    const world = await openRelayedWorld();
+    const world = commonWorld();
     const result = await resultOf(world, '[[call: break=cut times=1]]');
     expect(result).toMatchObject({ status: 'done', tool_uses: [{ failed: true }] });
     expect(world.counts.fibers).toHaveLength(1);
   });
 
   it('are offered no more after some rounds', async () => {
-    const world = await openRelayedWorld();
+    const world = commonWorld();
     const result = await resultOf(world, '[[simulate: calls=99]]');
     expect(result).toMatchObject({ status: 'done' });
     expect(world.counts.fibers).toHaveLength(MAX_ROUNDS);
@@ -164,7 +168,7 @@ describe('tools', () => {
   });
 
   it('end with a cancelled task: no request follows', async () => {
-    const world = await openRelayedWorld();
+    const world = commonWorld();
     const started = await world.start('[[call: delay=60000]]', SEARCH);
     await usesTool(world, started.task_id);
     await world.handle(started).cancel();
@@ -178,7 +182,7 @@ describe('tools', () => {
   });
 
   it('are not allowed to a follow-up by themselves, since each search is paid for', async () => {
-    const world = await openRelayedWorld();
+    const world = commonWorld();
     const started = await world.start('x', { request: { tools: ['search'], max_tokens: 900 } });
     await world.handle(started).result();
     const context = {
@@ -191,7 +195,7 @@ describe('tools', () => {
   });
 
   it('leave JSON alone', async () => {
-    const world = await openRelayedWorld();
+    const world = commonWorld();
     const request = { tools: ['search' as const], json_schema: { type: 'object' } };
     const result = await resultOf(world, 'x', { request });
     expect(result?.output).not.toContain('Kimi 用過的工具');

@@ -10,7 +10,7 @@ import { compact, elapsed, inSeconds, price, share } from '../../src/report/form
 import { escapeHtml, html, trusted } from '../../src/report/html.ts';
 import { pageOf } from '../../src/report/page.ts';
 import { sectionsOf } from '../../src/report/sections.ts';
-import { cleanHome, up } from '../support/cli.ts';
+import { cleanHome } from '../support/cli.ts';
 import { inProcess } from '../support/in-process.ts';
 import { temporaryFolder, until } from '../support/resources.ts';
 
@@ -398,18 +398,6 @@ describe('the command', () => {
         /^Cannot read the results in .*results \(its path leads through a file\), so no report was written\./,
       ),
     });
-  });
-
-  it('lists tasks in flight, with links to the running stack', { timeout: 120_000 }, async () => {
-    const env = await cleanHome({ KIMI_LANG: 'zh-TW' });
-    const { state } = await up(env, '--simulate');
-    const file = join(env['HOME'] ?? '', 'rows.txt');
-    await writeFile(file, 'x [[simulate: drop=1]]');
-    const { stdout } = await inProcess(['dispatch', '--map', file, '-p', '{{text}}', '-n', 'waits', '--json'], env);
-    const { task_id } = JSON.parse(stdout) as { task_id: string };
-    const report = await inProcess(['report', '-o', '-'], env);
-    expect(report.stdout).toContain(`${state.ui_url}/namespaces/default/workflows/${task_id}`);
-    expect(report.stdout).toMatch(/id="in-flight"[\s\S]*<bdi>waits<\/bdi>[\s\S]*<small>0\/1<\/small>/);
   });
 });
 

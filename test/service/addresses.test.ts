@@ -7,7 +7,8 @@ import { expect, it, onTestFinished, vi } from 'vitest';
 import { httpAddress } from '../../src/service/http.ts';
 import { sendCallback } from '../../src/relay/delivery.ts';
 import { callbackFor } from '../support/callback.ts';
-import { cleanHome, cli, up } from '../support/cli.ts';
+import { cleanHome, up } from '../support/cli.ts';
+import { inProcess } from '../support/in-process.ts';
 import { SECRET } from '../support/resources.ts';
 
 it.each([
@@ -53,8 +54,8 @@ it('every service may listen on ::1: a task is done, and doctor checks the addre
   for (const url of [state.webhook_url, state.relay_url, state.worker_health_url]) {
     expect(url).toMatch(/^http:\/\/\[::1\]:\d+$/);
   }
-  expect(await cli(['run', 'x'], env)).toMatchObject({ code: 0 });
-  const { stdout } = await cli(['doctor'], { ...env, KIMI_LANG: 'en' });
+  expect(await inProcess(['run', 'x'], env)).toMatchObject({ code: 0 });
+  const { stdout } = await inProcess(['doctor'], { ...env, KIMI_LANG: 'en' });
   expect(stdout).toContain(`✓ callbacks reach ${state.callback_base_url}`);
   expect(stdout).toMatch(/✓ callbacks reach http:\/\/localhost:\d+/);
 });
@@ -62,6 +63,6 @@ it('every service may listen on ::1: a task is done, and doctor checks the addre
 it('doctor says that callbacks do not arrive', async () => {
   const env = await cleanHome({ KIMI_CALLBACK_BASE_URL: 'http://127.0.0.1:1' });
   await up(env, '--simulate');
-  const { stdout } = await cli(['doctor'], { ...env, KIMI_LANG: 'en' });
+  const { stdout } = await inProcess(['doctor'], { ...env, KIMI_LANG: 'en' });
   expect(stdout).toContain('✗ callbacks cannot reach http://127.0.0.1:1/, which does not answer');
 });

@@ -12,6 +12,7 @@ import { createSimulator } from '../../src/simulator/app.ts';
 import { explain, textFor } from '../../src/text/index.ts';
 import { failureOf, serveAnswer } from '../support/answering.ts';
 import { cleanHome, cli } from '../support/cli.ts';
+import { inProcess } from '../support/in-process.ts';
 import { openRelayedWorld } from '../support/relay.ts';
 import { certificate, type Certificate } from '../support/tls-proxy.ts';
 import { SECRET, serve, silent, temporaryFolder, until } from '../support/resources.ts';
@@ -143,12 +144,14 @@ it('while it is retried, `status` and `list` report it, and so does the notifica
   for (const [KIMI_LANG, words] of Object.entries(ADVICE)) {
     // In the state of the task, and as the error of its attempts.
     await until(async () => {
-      const { stdout } = await cli(['status', waits.task_id], { ...env, KIMI_LANG });
+      const { stdout } = await inProcess(['status', waits.task_id], { ...env, KIMI_LANG });
       return stdout.match(new RegExp(words, 'g'))?.length === 2;
     });
-    expect((await cli(['list'], { ...env, KIMI_LANG })).stdout).toMatch(words);
+    expect((await inProcess(['list'], { ...env, KIMI_LANG })).stdout).toMatch(words);
   }
-  const json = JSON.parse((await cli(['status', waits.task_id, '--json'], env)).stdout) as { retrying: TaskError };
+  const json = JSON.parse((await inProcess(['status', waits.task_id, '--json'], env)).stdout) as {
+    retrying: TaskError;
+  };
   expect(json.retrying).toMatchObject({ type: 'certificate_untrusted' });
 
   await world.skipTime(givesUp);
@@ -167,11 +170,11 @@ it('`doctor` and `models` report it, and trust the authority that a `.env` file 
   const { url } = await kimiWith(await certificate('kimi', issuer));
   const env = await cleanHome({ KIMI_API_URL: url, KIMI_API_KEY: 'sk-1', KIMI_CALLBACKS: 'relay' });
   for (const [KIMI_LANG, words] of Object.entries(ADVICE)) {
-    const { stdout } = await cli(['doctor'], { ...env, KIMI_LANG, OPENCLAW_WAKE_URL: url });
+    const { stdout } = await inProcess(['doctor'], { ...env, KIMI_LANG, OPENCLAW_WAKE_URL: url });
     const findings = stdout.split('\n').filter((line) => words.test(line));
     expect(findings).toHaveLength(2);
     for (const finding of findings) expect(finding).toMatch(/^✗ https:\/\/localhost:\d+\/v1\S*[:：] /);
-    expect((await cli(['models'], { ...env, KIMI_LANG })).stdout.replaceAll(/\s*\n\s*/g, ' ')).toMatch(words);
+    expect((await inProcess(['models'], { ...env, KIMI_LANG })).stdout.replaceAll(/\s*\n\s*/g, ' ')).toMatch(words);
   }
   const home = join(env['HOME'] ?? '', '.local/share/kimi-dispatch');
   await mkdir(home, { recursive: true, mode: 0o700 });

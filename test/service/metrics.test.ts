@@ -6,7 +6,8 @@ import { describe, expect, inject, it } from 'vitest';
 import { PACKAGE_ROOT } from '../../src/service/files.ts';
 import { sign, SIGNATURE_HEADER } from '../../src/webhook/signature.ts';
 import { callbackFor } from '../support/callback.ts';
-import { cleanHome, cli, up } from '../support/cli.ts';
+import { cleanHome, up } from '../support/cli.ts';
+import { inProcess } from '../support/in-process.ts';
 import { freePort } from '../support/engine.ts';
 import { scrape, type Exposition } from '../support/exposition.ts';
 import { openProxy } from '../support/proxy.ts';
@@ -198,7 +199,7 @@ describe('the port', () => {
     const { said } = await up(env, '--simulate');
     const addresses = ['webhook', 'worker'].map((name, n) => [name, `http://127.0.0.1:${first + n}/metrics`]);
     for (const [name, url] of addresses) expect(said.stdout).toMatch(new RegExp(`${name} 指標 +${url}\n`));
-    const { stdout } = await cli(['doctor'], env);
+    const { stdout } = await inProcess(['doctor'], env);
     for (const [name, url] of addresses) expect(stdout).toContain(`✓ ${name} 的指標有回應：${url}`);
     expect((await scrape(first)).sum('kimi_callbacks_total')).toBe(0);
     expect((await scrape(first + 1)).sum('kimi_tasks_total')).toBe(0);

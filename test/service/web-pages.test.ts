@@ -3,6 +3,7 @@ import { request } from 'undici';
 import { describe, expect, it } from 'vitest';
 import { BLOCKED_PORTS } from '../../src/stack/ui-proxy.ts';
 import { cleanHome, cli, up } from '../support/cli.ts';
+import { inProcess } from '../support/in-process.ts';
 import { freePort } from '../support/engine.ts';
 import { listeningPorts } from '../support/listening.ts';
 import { shared } from '../support/resources.ts';
@@ -41,7 +42,7 @@ describe.runIf(process.platform === 'linux')('a web page of another site', () =>
   it('reads and changes nothing on any port of a running stack', async () => {
     const { env, state } = stack();
     const prompt = `${SECRET_WORDS} [[simulate: delay=600000]]`;
-    const { stdout } = await cli(['dispatch', '-p', prompt, '--timeout', '15m', '--json'], env);
+    const { stdout } = await inProcess(['dispatch', '-p', prompt, '--timeout', '15m', '--json'], env);
     const { task_id } = JSON.parse(stdout) as { task_id: string };
     const workflow = { workflowType: { name: 'kimiTask' }, taskQueue: { name: state.task_queue } };
     const writes: [target: string, body: object][] = [

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { expect, it } from 'vitest';
 import { cleanHome, cli, resultsOf, up } from '../support/cli.ts';
+import { inProcess } from '../support/in-process.ts';
 import { serve, temporaryFolder } from '../support/resources.ts';
 
 it('a backup of running services contains every task, and is restored without loss', { timeout: 180_000 }, async () => {
@@ -35,9 +36,9 @@ it('a backup of running services contains every task, and is restored without lo
   const home = join(env['HOME'] ?? '', '.local/share/kimi-dispatch');
   const stack = await up(env);
   await writeFile(join(home, '.env'), 'KIMI_API_KEY=sk-of-the-user\n', { mode: 0o600 });
-  expect((await cli(['run', 'a done task', '-n', 'done'], env)).code).toBe(0);
+  expect((await inProcess(['run', 'a done task', '-n', 'done'], env)).code).toBe(0);
   isKimiUp = false;
-  const { stdout } = await cli(['dispatch', 'an open task', '-n', 'open', '--json'], env);
+  const { stdout } = await inProcess(['dispatch', 'an open task', '-n', 'open', '--json'], env);
   const { task_id } = JSON.parse(stdout) as { task_id: string };
 
   const file = join(await temporaryFolder(), 'kimi.tar.gz');
@@ -58,7 +59,7 @@ it('a backup of running services contains every task, and is restored without lo
 
   // The services continue.
   isKimiUp = true;
-  expect(await cli(['watch', task_id], env)).toMatchObject({ code: 0 });
+  expect(await inProcess(['watch', task_id], env)).toMatchObject({ code: 0 });
   await stack.stop();
   expect(await cli(['restore', file], env)).toMatchObject({ code: 3, stderr: expect.stringContaining('--force') });
 
@@ -66,9 +67,9 @@ it('a backup of running services contains every task, and is restored without lo
   expect(await cli(['restore', file], other)).toMatchObject({ code: 0 });
   const before = requests;
   const restored = await up(other);
-  expect(await cli(['watch', task_id], other)).toMatchObject({ code: 0 });
+  expect(await inProcess(['watch', task_id], other)).toMatchObject({ code: 0 });
   expect(requests).toBe(before + 1);
-  const list = await cli(['list'], other);
+  const list = await inProcess(['list'], other);
   expect(list.stdout).toMatch(/open\s+done/);
   expect(list.stdout).toMatch(/done\s+done/);
   await restored.stop();
@@ -86,17 +87,17 @@ it('an invalid backup, or one of a newer version, changes nothing', async () => 
   const folder = await temporaryFolder();
   const file = join(folder, 'x.tar.gz');
   await writeFile(file, 'x');
-  expect(await cli(['restore', file], env)).toMatchObject({
+  expect(await inProcess(['restore', file], env)).toMatchObject({
     code: 3,
     stderr: expect.stringContaining('nothing was changed'),
   });
-  expect(await cli(['restore', join(folder, 'none')], env)).toMatchObject({ code: 2 });
+  expect(await inProcess(['restore', join(folder, 'none')], env)).toMatchObject({ code: 2 });
   await writeFile(
     join(folder, 'manifest.json'),
     JSON.stringify({ format: 1, version: '99.0.0', created_at: '2026-11-30T00:00:00Z' }),
   );
   execFileSync('tar', ['-czf', file, '-C', folder, 'manifest.json']);
-  expect(await cli(['restore', file], env)).toMatchObject({
+  expect(await inProcess(['restore', file], env)).toMatchObject({
     code: 3,
     stderr: expect.stringContaining('newer kimi-dispatch 99.0.0'),
   });

@@ -7,7 +7,7 @@ import { until } from '../support/resources.ts';
 const SAID = 'Kimi is answering 1 task through the relay.';
 
 async function answering(env: Record<string, string>, prompt: string, name: string): Promise<void> {
-  await cli(['dispatch', prompt, '-n', name], env);
+  await inProcess(['dispatch', prompt, '-n', name], env);
   await until(async () => (await inProcess(['list', '--status', 'dispatched'], env)).stdout.includes(name));
 }
 
@@ -25,7 +25,7 @@ it('says what a stop interrupts, asks in a terminal, and waits for the answer wi
   expect(waited).toMatchObject({ code: 0, stdout: 'Stopped.\n', stderr: expect.stringContaining('answered 1 task;') });
   await ended;
   await up(env, '--simulate');
-  expect(await cli(['wait', 'slow'], env)).toMatchObject({ code: 0 });
+  expect(await inProcess(['wait', 'slow'], env)).toMatchObject({ code: 0 });
   expect(await latest(env)).toMatchObject({ task_name: 'slow', status: 'done' });
 
   // Whoever waits is not promised the answer.
@@ -37,10 +37,10 @@ it('says what a stop interrupts, asks in a terminal, and waits for the answer wi
   expect(code).toBe(5);
   expect(stderr).toContain('kimi-dispatch retry kimi-');
   await up(env, '--simulate');
-  expect(await cli(['wait', 'interrupted'], env)).toMatchObject({ code: 6 });
+  expect(await inProcess(['wait', 'interrupted'], env)).toMatchObject({ code: 6 });
 
   // A batch is made once whatever happens to the relay, so it is not asked about.
-  await cli(['dispatch', '--batch', 'x [[batch: delay=60000]]', '-n', 'batch'], env);
+  await inProcess(['dispatch', '--batch', 'x [[batch: delay=60000]]', '-n', 'batch'], env);
   await until(async () => (await inProcess(['status', 'batch', '--json'], env)).stdout.includes('"phase": "batch"'));
   expect(await cli(['down'], env)).toMatchObject({ code: 0, stderr: 'Stopping…\n' });
 });

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, inject, it } from 'vitest';
 import { damageOf, databaseProblem, DatabaseUnusable, prepareDatabase } from '../../src/stack/engine-database.ts';
 import { cleanHome, cli, launch, up } from '../support/cli.ts';
+import { inProcess } from '../support/in-process.ts';
 import { temporaryFolder, until } from '../support/resources.ts';
 
 /** A `temporal` whose first server leaves an incomplete database and is killed; the next ones are real. */
@@ -119,12 +120,12 @@ it('doctor reports a damaged database, whether the stack runs or not; so does up
   const stack = await up(env, '--simulate');
   const home = join(env['HOME'] ?? '', '.local/share/kimi-dispatch');
   const file = join(home, 'temporal.db');
-  expect((await cli(['doctor'], { ...env, KIMI_LANG: 'en' })).stdout).not.toContain('database');
+  expect((await inProcess(['doctor'], { ...env, KIMI_LANG: 'en' })).stdout).not.toContain('database');
   // The engine may write the header again, while it runs and when it stops.
   const damage = async (): Promise<void> => await writeFile(file, 'x'.repeat(8192));
   await damage();
   const said = expect.stringMatching(/✗ the engine’s database ~.*temporal\.db is not a database; run .* down.*mv ~/);
-  expect(await cli(['doctor'], { ...env, KIMI_LANG: 'en' })).toMatchObject({ code: 3, stdout: said });
+  expect(await inProcess(['doctor'], { ...env, KIMI_LANG: 'en' })).toMatchObject({ code: 3, stdout: said });
 
   const [engine] = await enginesIn(home);
   await damage();
@@ -133,7 +134,7 @@ it('doctor reports a damaged database, whether the stack runs or not; so does up
   expect(stack.said.stderr).toMatch(/temporal 意外結束[^]*引擎的資料庫 ~.*temporal\.db 不是資料庫；/);
   await stack.stop();
   await damage();
-  expect(await cli(['doctor'], { ...env, KIMI_LANG: 'en' })).toMatchObject({ code: 3, stdout: said });
+  expect(await inProcess(['doctor'], { ...env, KIMI_LANG: 'en' })).toMatchObject({ code: 3, stdout: said });
 });
 
 /** @returns the engines that run in a folder */

@@ -9,6 +9,7 @@ import type { ResultFile } from '../../src/shared/result.ts';
 import type { StackState } from '../../src/stack/state.ts';
 import { Watchdog } from '../../src/stack/watchdog.ts';
 import { cleanHome, cli, launch, resultsOf } from '../support/cli.ts';
+import { inProcess } from '../support/in-process.ts';
 import { install } from '../support/install.ts';
 import { until } from '../support/resources.ts';
 
@@ -96,7 +97,7 @@ it('a workflow in an endless loop does not block the services: callbacks are acc
   const log = async (): Promise<string> => await readFile(join(home, 'logs/up.log'), 'utf8');
   const hangs = async (): Promise<number> => (await log()).split('The services did not respond').length - 1;
 
-  const waiting = await cli(['dispatch', '-n', 'waiting', 'x [[simulate: delay=5000]]', '--json'], env);
+  const waiting = await inProcess(['dispatch', '-n', 'waiting', 'x [[simulate: delay=5000]]', '--json'], env);
   expect(waiting, waiting.stderr).toMatchObject({ code: 0 });
   const { task_id } = JSON.parse(waiting.stdout) as { task_id: string };
   const endless = launch(['dispatch', '-n', 'endless', 'x'], env);
@@ -112,7 +113,7 @@ it('a workflow in an endless loop does not block the services: callbacks are acc
   });
   expect(result).toMatchObject({ status: 'done' });
   expect((await fetch(`${webhook_url}/readyz`)).status).toBe(200);
-  const next = await cli(['dispatch', '-n', 'next', 'y [[simulate: delay=0]]', '--json'], env);
+  const next = await inProcess(['dispatch', '-n', 'next', 'y [[simulate: delay=0]]', '--json'], env);
   expect(next, next.stderr).toMatchObject({ code: 0 });
   expect(await hangs()).toBe(2);
 }, 300_000);

@@ -8,6 +8,7 @@ import { GatewayStub } from '../chaos/gateway.ts';
 import { call } from '../support/api.ts';
 import { homeBesideKimi } from '../support/beside-kimi.ts';
 import { cli, launch, resultsOf } from '../support/cli.ts';
+import { inProcess } from '../support/in-process.ts';
 import { lifetime, until } from '../support/resources.ts';
 
 const ROWS = 60;
@@ -75,7 +76,7 @@ it('of everything, twice', { timeout: 600_000 }, async () => {
   expect(map?.map).toMatchObject({ rows: ROWS, done, timed_out: ROWS - done });
   const shown = gateway.wakes.filter((wake) => wake.shown);
   expect(shown.map(({ key }) => key)).toEqual([task_id]);
-  const all = await cli(['result', task_id, '--all'], env);
+  const all = await inProcess(['result', task_id, '--all'], env);
   expect(
     all.stdout
       .trim()

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, inject, it } from 'vitest';
 import { beforeServer, compareVersions, recordServer, serverOf } from '../../src/stack/server-version.ts';
 import { cleanHome, cli, up } from '../support/cli.ts';
+import { inProcess } from '../support/in-process.ts';
 import { serve, temporaryFolder, until } from '../support/resources.ts';
 
 const [OLD, NEW] = ['1.32.0', '1.40.0'].map((version) => ({ path: `/opt/temporal-${version}`, version })) as [
@@ -101,7 +102,7 @@ it(
     const start = async (changes: Record<string, string>) => await up({ ...env, ...changes });
 
     const first = await start({ TEMPORAL_CLI_PATH: real });
-    const { stdout } = await cli(['dispatch', 'an open task', '--json'], env);
+    const { stdout } = await inProcess(['dispatch', 'an open task', '--json'], env);
     const { task_id } = JSON.parse(stdout) as { task_id: string };
     await first.stop();
     const pinned = serverOf(home);
@@ -125,13 +126,13 @@ it(
     isKimiUp = true;
     const third = await start({ TEMPORAL_CLI_PATH: join(newer, 'temporal') });
     expect(third.said.stderr).toContain('copying the engine’s database first');
-    expect(await cli(['watch', task_id], env)).toMatchObject({ code: 0 });
+    expect(await inProcess(['watch', task_id], env)).toMatchObject({ code: 0 });
     await third.stop();
     expect(serverOf(home)).toMatchObject({ version: '1.99.0' });
     expect(existsSync(join(home, `temporal-${pinned?.version}.copy`, 'temporal.db'))).toBe(true);
 
     const older = await cli(['up'], { ...env, TEMPORAL_CLI_PATH: real });
     expect(older).toMatchObject({ code: 3, stderr: expect.stringContaining('was written by Temporal server 1.99.0') });
-    await until(async () => (await cli(['list'], env)).stdout.includes(task_id));
+    await until(async () => (await inProcess(['list'], env)).stdout.includes(task_id));
   },
 );

@@ -1,10 +1,11 @@
 /** The relay as a process, in front of the simulated Kimi or of a stub. */
 import { once } from 'node:events';
 import { request } from 'undici';
-import { inject } from 'vitest';
+import { beforeEach, inject } from 'vitest';
 import { freePort } from './engine.ts';
 import { launch } from './service.ts';
 import { DIST } from '../../src/service/files.ts';
+import { noCounts } from '../../src/simulator/events.ts';
 import { RELAY_TOKEN, SECRET, lifetime, temporaryFolder } from './resources.ts';
 import { openWorld, type World, type WorldOptions } from './world.ts';
 
@@ -83,4 +84,9 @@ export async function openRelayedWorld(
       },
     },
   };
+}
+
+/** Sets the counts of a world that tests share to zero before each of them. */
+export function countsFromZero(world: () => World): void {
+  beforeEach(() => void Object.assign(world().counts, noCounts()));
 }

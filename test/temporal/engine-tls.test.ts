@@ -1,7 +1,8 @@
 /** A remote Temporal server, with certificates or a key, by configuration alone. */
 import { describe, expect, inject, it } from 'vitest';
 import { EXIT } from '../../src/service/exit.ts';
-import { cleanHome, cli } from '../support/cli.ts';
+import { cleanHome } from '../support/cli.ts';
+import { inProcess } from '../support/in-process.ts';
 import { launch } from '../support/service.ts';
 import { certificate, openTlsProxy, type Certificate } from '../support/tls-proxy.ts';
 import { SECRET } from '../support/resources.ts';
@@ -17,7 +18,7 @@ async function authorities(): Promise<{ authority: Certificate; server: Certific
 /** What the command line prints about an engine, and what a worker does. */
 async function both(engine: Record<string, string>) {
   const env = { ...(await cleanHome()), KIMI_LANG: 'en', KIMI_TASK_QUEUE: 'tls', ...engine };
-  const { code, stdout, stderr } = await cli(['list'], env);
+  const { code, stdout, stderr } = await inProcess(['list'], env);
   const worker = await launch('worker', {
     ...engine,
     KIMI_TASK_QUEUE: 'tls',

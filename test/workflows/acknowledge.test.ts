@@ -5,7 +5,8 @@ import { describe, expect, inject, it } from 'vitest';
 import { ACKNOWLEDGE_UPDATE } from '../../src/shared/names.ts';
 import type { TaskView } from '../../src/shared/task.ts';
 import { callbackFor, passOn } from '../support/callback.ts';
-import { cleanHome, cli } from '../support/cli.ts';
+import { cleanHome } from '../support/cli.ts';
+import { inProcess } from '../support/in-process.ts';
 import { serve, until } from '../support/resources.ts';
 import { openWorld, type World } from '../support/world.ts';
 
@@ -162,7 +163,7 @@ describe('a late answer', () => {
       KIMI_RESULTS_DIR: world.results.folder,
       KIMI_LANG: 'en',
     });
-    expect(await cli(['ack', task_id], env)).toMatchObject({
+    expect(await inProcess(['ack', task_id], env)).toMatchObject({
       code: 0,
       stdout: `The earlier result of ${task_id} is acknowledged. Its answer has arrived since: show it, then run kimi-dispatch ack ${late}.\n`,
     });
@@ -170,16 +171,16 @@ describe('a late answer', () => {
     expect(await world.results.unacknowledged()).toMatchObject([{ task_id, status: 'done' }]);
     isUp = true;
     await until(() => keys.includes(late));
-    const inbox = await cli(['inbox', '--json'], env);
+    const inbox = await inProcess(['inbox', '--json'], env);
     expect(JSON.parse(inbox.stdout)).toMatchObject([{ news: late, task_id }]);
-    expect(await cli(['ack', late], env)).toMatchObject({
+    expect(await inProcess(['ack', late], env)).toMatchObject({
       code: 0,
       stdout: `The result of task ${late} is acknowledged.\n`,
     });
     expect(await world.handle(started).result()).toMatchObject({ status: 'done', acknowledged: true });
     expect(await world.results.unacknowledged()).toEqual([]);
     expect(keys).toEqual([task_id, late]);
-    expect((await cli(['ack', task_id], env)).stdout).toBe(`The result of task ${task_id} is acknowledged.\n`);
+    expect((await inProcess(['ack', task_id], env)).stdout).toBe(`The result of task ${task_id} is acknowledged.\n`);
   });
 
   it('that overtakes an acknowledgement in progress remains unacknowledged', async () => {

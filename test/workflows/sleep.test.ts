@@ -10,7 +10,8 @@ import type { ResultFile } from '../../src/shared/result.ts';
 import { SIGNATURE_HEADER, sign } from '../../src/webhook/signature.ts';
 import type { StackState } from '../../src/stack/state.ts';
 import { callbackFor } from '../support/callback.ts';
-import { cleanHome, cli, resultsOf, up } from '../support/cli.ts';
+import { cleanHome, resultsOf, up } from '../support/cli.ts';
+import { inProcess } from '../support/in-process.ts';
 import { freePort } from '../support/engine.ts';
 import { SECRET, serve, until } from '../support/resources.ts';
 
@@ -52,12 +53,12 @@ it('every task in every step is done, with one request to Kimi and one notificat
 
   const tasks: { env: Record<string, string>; name: string; task_id: string }[] = [];
   const dispatch = async (env: Record<string, string>, name: string): Promise<void> => {
-    const { stderr } = await cli(['dispatch', '-n', name, '-p', name], env);
+    const { stderr } = await inProcess(['dispatch', '-n', name, '-p', name], env);
     const task_id = /kimi-\d+-\d+/.exec(stderr)?.[0] ?? stderr;
     tasks.push({ env, name, task_id });
     if (name !== 'queued') await until(() => world.isHeld(name));
     if (name.startsWith('streaming')) {
-      await until(async () => (await cli(['status', task_id, '--json'], env)).stdout.includes('"answering"'));
+      await until(async () => (await inProcess(['status', task_id, '--json'], env)).stdout.includes('"answering"'));
     }
   };
   for (const name of RELAYED) await dispatch(relayed, name);
