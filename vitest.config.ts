@@ -59,8 +59,8 @@ export default defineConfig({
     // a new one takes a second of a core to load the modules.
     pool: 'forks',
     isolate: false,
-    // Three for each of two cores: a file uses a third of one, as most tests wait for a process, a timer or the engine.
-    maxWorkers: 6,
+    // For two cores: a file uses a third of one, as most tests wait for a process, a timer or the engine.
+    maxWorkers: 5,
     sequence: { sequencer: LongestFirst },
     // A limit for what hangs, not a promise: every wait in a test is for an event.
     testTimeout: 180_000,

@@ -561,9 +561,10 @@ describe('one stack', () => {
     const [engine] = state.children;
     // The supervisor is paused: it might restart the engine faster than a command runs.
     child.kill('SIGSTOP');
+    onTestFinished(() => void child.kill('SIGCONT'));
     // Including its guard: the process group has the id of the guard.
     process.kill(-(engine?.pid ?? 0), 'SIGKILL');
-    expect(await inProcess(['dispatch', '-p', 'x'], env)).toMatchObject({
+    expect(await cli(['dispatch', '-p', 'x'], env)).toMatchObject({
       code: 5,
       stderr: expect.stringContaining('請稍後再試'),
     });

@@ -15,7 +15,7 @@ async function answering(env: Record<string, string>, prompt: string, name: stri
 it('says what a stop interrupts, asks in a terminal, and waits for the answer with --wait; without a terminal it stops', async () => {
   const env = await cleanHome({ KIMI_CALLBACKS: 'relay', KIMI_LANG: 'en' });
   const { ended } = await up(env, '--simulate');
-  await answering(env, 'x [[simulate: delay=12000]]', 'slow');
+  await answering(env, 'x [[simulate: delay=20000]]', 'slow');
 
   const no = await onTerminal(['down'], 'n\n', env);
   expect(no).toMatchObject({ code: 9, stdout: expect.stringContaining('Nothing was stopped.') });

@@ -11,13 +11,13 @@ import { serve, until } from '../support/resources.ts';
 import { openWorld, type World } from '../support/world.ts';
 
 /** A gateway that accepts wakes, or fails. */
-async function gateway(isUp: () => boolean): Promise<{ wakeUrl: string; keys: string[] }> {
-  const keys: string[] = [];
+async function gateway(isUp: () => boolean): Promise<{ wakeUrl: string; keys: string[]; refused: string[] }> {
+  const [keys, refused]: [string[], string[]] = [[], []];
   const wakeUrl = await serve((request, response) => {
-    if (isUp()) keys.push(String(request.headers['idempotency-key']));
+    (isUp() ? keys : refused).push(String(request.headers['idempotency-key']));
     response.writeHead(isUp() ? 200 : 503).end('{}');
   });
-  return { wakeUrl, keys };
+  return { wakeUrl, keys, refused };
 }
 
 async function acknowledge(world: World, started: { task_id: string }, news = started.task_id): Promise<TaskView> {
@@ -134,13 +134,15 @@ describe('an agent that acknowledges by itself', () => {
 describe('a late answer', () => {
   it('is stored immediately, although the gateway has been down since before the deadline; the user is notified of the answer only', async () => {
     let isUp = false;
-    const { wakeUrl, keys } = await gateway(() => isUp);
+    const { wakeUrl, keys, refused } = await gateway(() => isUp);
     const world = await openWorld({ wakeUrl });
     const started = await world.start('x [[simulate: drop=1]]', { timeout_ms: 300 });
     await until(async () => (await world.view(started)).step === 'waking');
     expect(await world.results.read(started.task_id)).toMatchObject({ status: 'timed_out' });
     await passOn(world.handle(started), callbackFor(started.task_id));
     await until(async () => (await world.results.read(started.task_id))?.status === 'done');
+    // Before that, the notification of the time-out may be retried once more.
+    await until(() => refused.includes(`${started.task_id}-late`));
     isUp = true;
     expect(await world.handle(started).result()).toMatchObject({ status: 'done', acknowledged: true });
     expect(keys).toEqual([`${started.task_id}-late`]);
@@ -200,7 +202,7 @@ describe('a late answer', () => {
 
   it('is stored even after the grace period, while the task is still open because the gateway is down', async () => {
     let isUp = false;
-    const { wakeUrl, keys } = await gateway(() => isUp);
+    const { wakeUrl, keys, refused } = await gateway(() => isUp);
     const world = await openWorld({ wakeUrl });
     const started = await world.start('x [[simulate: drop=1]]', { timeout_ms: 300, grace_ms: 300 });
     const handle = world.handle(started);
@@ -210,6 +212,8 @@ describe('a late answer', () => {
     });
     await passOn(handle, callbackFor(started.task_id));
     await until(async () => (await world.results.read(started.task_id))?.status === 'done');
+    // Before that, the notification of the time-out may be retried once more.
+    await until(() => refused.includes(`${started.task_id}-late`));
     isUp = true;
     expect(await handle.result()).toMatchObject({ status: 'done', acknowledged: true });
     expect(keys).toEqual([`${started.task_id}-late`]);
