@@ -303,7 +303,7 @@ export const en: Text = {
   },
   functions: {
     state: 'done, asks for functions',
-    sentence: 'Kimi asks for functions: the program that started the task runs them, and sends what they return.',
+    sentence: 'Kimi asks for functions; the program that started the task runs them, and sends what they return.',
   },
   reply: {
     heading: {

@@ -306,7 +306,7 @@ export const zhTW = {
   /** A task that is done with an answer that asks for functions. */
   functions: {
     state: '完成，要求呼叫函式',
-    sentence: 'Kimi 要求呼叫函式：由派發任務的程式執行，再把結果傳回給 Kimi。',
+    sentence: 'Kimi 要求呼叫函式；由派發任務的程式執行，並把結果傳回給 Kimi。',
   },
   /** Parts of the notification (docs/openclaw.md). */
   reply: {

@@ -71,8 +71,8 @@ describe('a chat completion with functions', () => {
       function_calls: [{ id: 'weather:0', name: 'weather', arguments: argumentsFor(content) }],
     });
     expect(saved).not.toHaveProperty('output');
-    expect(replyText(saved, 'x', textFor('en'))).toContain('🔧 Kimi asks for functions: ');
-    expect(replyText(saved, 'x', textFor('zh-TW'))).toContain('🔧 Kimi 要求呼叫函式：');
+    expect(replyText(saved, 'x', textFor('en'))).toContain('🔧 Kimi asks for functions; ');
+    expect(replyText(saved, 'x', textFor('zh-TW'))).toContain('🔧 Kimi 要求呼叫函式；');
     const shown = await world.handle(saved).query<{ currentDetails: string }>('__temporal_workflow_metadata');
     expect(shown.currentDetails).toContain('**完成，要求呼叫函式**');
 

@@ -171,7 +171,8 @@ describe('a chat completion', () => {
     const streamed = await stream.finalChatCompletion();
     const { total_tokens } = whole.usage ?? {};
     expect(streamed).toMatchObject({ usage: { total_tokens }, choices: [{ message: { content: output } }] });
-    expect(pieces).toBeGreaterThan(3);
+    // Before its end: how many there are depends on the machine.
+    expect(pieces).toBeGreaterThan(1);
     // The same request was answered: it is asked again.
     expect(streamed.id).not.toBe(whole.id);
   });

@@ -114,6 +114,12 @@ describe('before it is started', () => {
     ['another host', { ...place, apiUrl: 'https://openrouter.ai/api/v1' }, task, {}],
     ['another model', place, { ...task, model: 'kimi-k3' }, { model: 'kimi-k3' }],
     ['tools', place, { ...task, request: { batch: true as const, tools: ['search' as const] } }, { tools: true }],
+    [
+      'functions',
+      place,
+      { ...task, request: { batch: true as const, functions: [{ name: 'f' }] } },
+      { functions: true },
+    ],
   ])('%s is refused', async (_, where, asked, detail) => {
     const refused = await failureOf((async () => checkTask(where, asked))(), Problem);
     expect(refused.params).toMatchObject({ reason: { type: 'no_batch', detail: { code: 'no_batch', ...detail } } });

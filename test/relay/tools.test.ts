@@ -288,6 +288,20 @@ it('a task with tools is refused where Moonshot is not asked, before it is start
   });
 });
 
+it('functions of a program are refused without a relay, and beside tools that Moonshot runs', async () => {
+  const place = { config: readConfig({}), apiUrl: 'https://openrouter.ai/api/v1', relay: true, simulated: false };
+  const task = { prompt: 'x', model: 'moonshotai/kimi-k2.6', request: { functions: [{ name: 'f' }] } };
+  expect(checkTask(place, task)).toMatchObject({ request: task.request });
+  const alone = await failureOf((async () => checkTask({ ...place, relay: false }, task))(), Problem);
+  expect(alone.params).toMatchObject({ reason: { type: 'no_functions' } });
+  const both = { prompt: 'x', model: 'kimi-k2.6', request: { ...task.request, tools: ['search' as const] } };
+  const mixed = await failureOf(
+    (async () => checkTask({ ...place, apiUrl: 'https://api.moonshot.ai/v1' }, both))(),
+    Problem,
+  );
+  expect(mixed.params).toMatchObject({ reason: { detail: { code: 'functions_and_tools' } } });
+});
+
 it('a search adds its price, where it is known', () => {
   const tokens = { prompt: 1_000_000, completion: 0, total: 1_000_000 };
   const uses: ToolUse[] = [
