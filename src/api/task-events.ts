@@ -35,6 +35,12 @@ export interface EventReader {
  */
 const LOOK_MS = { quick: 500, slow: 2_000 };
 
+/**
+ * How long to wait after a result is saved, in milliseconds, until its task knows of it: the engine was seen to answer a query that comes
+ * before, in the same workflow task, only after 2 s.
+ */
+const SAVED_MS = 200;
+
 /** Tasks that are polled at the same time: many may be watched. */
 const LOOKS = 10;
 
@@ -152,9 +158,13 @@ class Watcher {
       await pause(waitMs, undefined, { signal: this.waking.signal, ref: false }).catch(() => {});
       const isIdle = this.readers.size === 0 && performance.now() - this.idleSince > LINGER_MS;
       if (this.isStopped || isIdle) break;
-      if (this.waking.signal.aborted) this.waking = new AbortController();
+      const isWoken = this.waking.signal.aborted;
+      if (isWoken) {
+        this.waking = new AbortController();
+        await pause(SAVED_MS, undefined, { ref: false });
+      }
       const changes = this.hasEnded ? [] : await this.changes();
-      waitMs = changes.length > 0 ? LOOK_MS.quick : Math.min(waitMs * 1.5, LOOK_MS.slow);
+      waitMs = changes.length > 0 || isWoken ? LOOK_MS.quick : Math.min(waitMs * 1.5, LOOK_MS.slow);
       if (changes.length > 0) for (const reader of this.readers) reader.take(changes);
       if (this.hasEnded) this.endReaders();
     }
