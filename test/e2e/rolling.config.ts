@@ -7,8 +7,8 @@ export default mergeConfig(
   defineConfig({
     test: {
       include: ['test/e2e/rolling/*.test.ts'],
-      testTimeout: 180_000,
-      hookTimeout: 600_000,
+      // It may install and build the last release first.
+      testTimeout: 600_000,
       disableConsoleIntercept: true,
     },
   }),
