@@ -89,7 +89,10 @@ describe('over standard input and output', () => {
     const key = `key-${crypto.randomUUID()}`;
     const asked = { prompt: 'calculator [[simulate: delay=1200]]', name: 'calculator', thinking: 'off', key };
     const started = await call(client, 'kimi_dispatch', asked);
-    expect(textOf(started)).toMatch(/^Kimi has accepted task calculator \(kimi-\d+-\d+\)\.\nWait for /);
+    // The first task of a busy machine may be accepted after the tool has answered.
+    expect(textOf(started)).toMatch(
+      /^(?:Kimi has accepted t|T)ask calculator \(kimi-\d+-\d+\)(?: is saved and on its way to Kimi)?\.\nWait for /,
+    );
     const { task_id } = started.data;
     // A call that is repeated starts no second task.
     expect((await call(client, 'kimi_dispatch', asked)).data).toMatchObject({ status: 'known', task_id });
