@@ -30,8 +30,8 @@ export interface EventReader {
 }
 
 /**
- * Interval at which a task is polled, in milliseconds: after a change, and the longest without one. The engine reports changes to nobody
- * who asks from outside; a result that this process's worker saves is seen at once.
+ * Interval at which a task is polled, in milliseconds: after a change, and the longest without one. The engine reports
+ * no changes to its clients. A result that the worker of this process saves is not waited for so long.
  */
 const LOOK_MS = { quick: 500, slow: 2_000 };
 

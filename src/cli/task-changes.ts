@@ -23,7 +23,7 @@ async function* fromService(now: Standing, signal: AbortSignal): AsyncGenerator<
       yield task;
     }
   } catch (error) {
-    // The caller asks again, and is told why.
+    // The caller asks again, which shows why.
     if (!(error instanceof KimiDispatchError)) throw error;
   }
 }
