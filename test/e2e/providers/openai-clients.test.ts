@@ -121,7 +121,12 @@ async function answersOf(command: string, args: string[]): Promise<{ name: strin
 /** @returns the address of a simulation, and a token for it. */
 async function simulation(): Promise<[baseURL: string, apiKey: string]> {
   const port = await freePort();
-  const env = await cleanHome({ KIMI_CALLBACKS: 'relay', KIMI_MODEL: 'kimi-k2.6', KIMI_API_PORT: String(port) });
+  const env = await cleanHome({
+    KIMI_CALLBACKS: 'relay',
+    KIMI_MODEL: 'kimi-k2.6',
+    KIMI_API_PORT: String(port),
+    KIMI_MAX_TASKS_PER_MINUTE: '0',
+  });
   const home = join(env['HOME'] ?? '', '.local/share/kimi-dispatch');
   launch(['up', '--simulate'], env);
   await until(async () => await runningStack(home));
