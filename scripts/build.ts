@@ -141,12 +141,14 @@ const onDemand: Plugin = {
   },
 };
 
-/** Loads modules of Node when they are first used, which most commands do not: commander's, for programs of its own, and promises. */
+/** Loads modules of Node when they are first used, which most commands do not: commander's, for programs of its own, promises, and cryptography, which takes 4 ms. */
 const nodeAtFirstUse: Plugin = {
   name: 'modules of Node at first use',
   setup(esbuild) {
     esbuild.onResolve({ filter: /^node:/ }, ({ path, kind }) =>
-      kind === 'require-call' || path === 'node:fs/promises' ? { path, namespace: kind } : undefined,
+      kind === 'require-call' || path === 'node:fs/promises' || path === 'node:crypto'
+        ? { path, namespace: kind }
+        : undefined,
     );
     esbuild.onLoad({ filter: /^node:/, namespace: 'require-call' }, ({ path }) => ({
       contents: `module.exports = new Proxy({}, { get: (_, name) => process.getBuiltinModule('${path}')[name] });`,

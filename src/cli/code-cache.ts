@@ -1,5 +1,4 @@
 /** Keeps the compiled code of a program from one run to the next, in `KIMI_CACHE`. */
-import { createHash } from 'node:crypto';
 import {
   closeSync,
   fstatSync,
@@ -43,22 +42,26 @@ function cacheFile(program: string, use: string): string {
   return join(folder, 'code', `${process.version}-${process.arch}`, `${program}-${use}`);
 }
 
-/** Of code and its build, as bytes: ends the file. V8 does not check code, and crashes on what is damaged. */
-function digestOf(code: Buffer, build: string): Buffer {
-  return createHash('sha1').update(code).update(build).digest();
+/** The content of a file: the code twice, and its build. V8 does not check code, and crashes on what is damaged: a digest would load `node:crypto`, 4 ms. */
+function contentOf(code: Buffer, build: string): Buffer {
+  return Buffer.concat([code, code, Buffer.from(build)]);
 }
 
-const DIGEST_BYTES = 20;
+/** @returns the code in a file; `undefined` if it is of another build, or damaged. */
+function codeIn(content: Buffer, build: string): Buffer | undefined {
+  const end = content.length - Buffer.byteLength(build);
+  const code = content.subarray(0, end / 2);
+  const isWhole = code.equals(content.subarray(end / 2, end)) && content.toString('utf8', end) === build;
+  return isWhole ? code : undefined;
+}
 
 /** @returns the code of a build; `undefined` if there is none that this user wrote, or it is damaged. */
 function keptCode(file: string, build: string): Buffer | undefined {
   try {
     const descriptor = openSync(file, 'r');
     try {
-      const content = readFileSync(descriptor);
-      const code = content.subarray(0, -DIGEST_BYTES);
       const isOurs = fstatSync(descriptor).uid === process.getuid?.();
-      return isOurs && digestOf(code, build).equals(content.subarray(-DIGEST_BYTES)) ? code : undefined;
+      return isOurs ? codeIn(readFileSync(descriptor), build) : undefined;
     } finally {
       closeSync(descriptor);
     }
@@ -74,8 +77,7 @@ function keepCode(file: string, build: string, script: Script): void {
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
     const descriptor = openSync(unfinished, 'w', 0o600);
     try {
-      const code = script.createCachedData();
-      writeFileSync(descriptor, Buffer.concat([code, digestOf(code, build)]));
+      writeFileSync(descriptor, contentOf(script.createCachedData(), build));
       fsyncSync(descriptor);
       renameSync(unfinished, file);
     } catch {
