@@ -35,12 +35,6 @@ export interface EventReader {
  */
 const LOOK_MS = { quick: 500, slow: 2_000 };
 
-/**
- * How long to wait after a result is saved, in milliseconds, until its task knows of it: the engine was seen to answer a query that comes
- * before, in the same workflow task, only after 2 s.
- */
-const SAVED_MS = 200;
-
 /** Tasks that are polled at the same time: many may be watched. */
 const LOOKS = 10;
 
@@ -158,11 +152,9 @@ class Watcher {
       await pause(waitMs, undefined, { signal: this.waking.signal, ref: false }).catch(() => {});
       const isIdle = this.readers.size === 0 && performance.now() - this.idleSince > LINGER_MS;
       if (this.isStopped || isIdle) break;
+      // The task itself may learn of its result a moment later.
       const isWoken = this.waking.signal.aborted;
-      if (isWoken) {
-        this.waking = new AbortController();
-        await pause(SAVED_MS, undefined, { ref: false });
-      }
+      if (isWoken) this.waking = new AbortController();
       const changes = this.hasEnded ? [] : await this.changes();
       waitMs = changes.length > 0 || isWoken ? LOOK_MS.quick : Math.min(waitMs * 1.5, LOOK_MS.slow);
       if (changes.length > 0) for (const reader of this.readers) reader.take(changes);

@@ -1,10 +1,12 @@
 /** Looking up a task, on the real engine. */
+import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import { TypedSearchAttributes } from '@temporalio/common';
 import { Worker } from '@temporalio/worker';
-import { expect, it, onTestFinished } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
 import type { TaskContext } from '../../src/tasks/context.ts';
-import { lookUp, lookUpWithResult } from '../../src/tasks/look-up.ts';
+import { lookUp, lookUpWithResult, viewOf } from '../../src/tasks/look-up.ts';
 import { SEARCH_ATTRIBUTES, TASK_WORKFLOW } from '../../src/shared/names.ts';
 import { newTaskId } from '../../src/tasks/task-id.ts';
 import { batchOf, metadataOf } from '../../src/openai/batch-object.ts';
@@ -78,6 +80,23 @@ it('a map that no worker has taken is not taken for something else', async () =>
   const batchNow = async (map?: { task_id: string }) => await batchOf(tasks, await tasks.find(map?.task_id ?? ''));
   await expect(batchNow(batch)).rejects.toMatchObject({ code: 'no_worker' });
   expect(await batchNow(other)).toBeUndefined();
+});
+
+it('a query that gets no answer soon is sent once more, and no third time; an error is no silence', async () => {
+  const query = vi.fn<() => Promise<unknown>>();
+  const connection = { withDeadline: async (_: number, work: () => Promise<unknown>) => await work() };
+  const client = { connection, workflow: { getHandle: () => ({ query }) } } as unknown as Client;
+  const never = new Promise(() => {});
+  const view = { state: 'cancelled' };
+  query.mockReturnValueOnce(never).mockResolvedValueOnce(view);
+  expect(await viewOf(client, 'kimi-1-1')).toBe(view);
+  query.mockReturnValueOnce(pause(600).then(() => view)).mockReturnValueOnce(never);
+  expect(await viewOf(client, 'kimi-1-1')).toBe(view);
+  expect(query).toHaveBeenCalledTimes(4);
+  const gone = new WorkflowNotFoundError('gone', 'kimi-1-1', undefined);
+  query.mockRejectedValueOnce(gone);
+  await expect(viewOf(client, 'kimi-1-1')).rejects.toBe(gone);
+  expect(query).toHaveBeenCalledTimes(5);
 });
 
 it('a task that ends while it is looked up has its result', async () => {
