@@ -4,12 +4,11 @@ import { ResultStore } from '../../src/results/store.ts';
 import { rowTaskId } from '../../src/shared/task-id.ts';
 import { answerTo } from '../../src/simulator/answers.ts';
 import { runningStack } from '../../src/stack/state.ts';
-import { GatewayStub } from '../chaos/gateway.ts';
 import { call } from '../support/api.ts';
-import { homeBesideKimi } from '../support/beside-kimi.ts';
+import { homeBesideKimiAndGateway } from '../support/beside-kimi.ts';
 import { cli, launch, resultsOf } from '../support/cli.ts';
 import { inProcess } from '../support/in-process.ts';
-import { lifetime, until } from '../support/resources.ts';
+import { until } from '../support/resources.ts';
 
 const ROWS = 60;
 const PROMPT = 'row {{n}} [[simulate: delay={{delay}}]]';
@@ -18,21 +17,12 @@ const delayOf = (n: number): number => 300 + (n % 7) * 100;
 /** How many rows have a result when everything is killed. */
 const KILLED_AT = [5, 30];
 
-async function stage() {
-  const gateway = new GatewayStub(() => performance.now());
-  await gateway.start();
-  lifetime()(async () => await gateway.stop());
-  const beside = await homeBesideKimi({
+it('of everything, twice', { timeout: 600_000 }, async () => {
+  const { gateway, events, env, home } = await homeBesideKimiAndGateway({
     KIMI_MAX_CONCURRENT_TASKS: '8',
     KIMI_TASK_TIMEOUT_MS: '30000',
-    OPENCLAW_WAKE_URL: gateway.url,
     WEBHOOK_PORT: '23901',
   });
-  return { gateway, ...beside };
-}
-
-it('of everything, twice', { timeout: 600_000 }, async () => {
-  const { gateway, events, env, home } = await stage();
   const start = async () => {
     const { child } = launch(['up'], env);
     await until(async () => ((await runningStack(home))?.pid === child.pid ? true : undefined));

@@ -2,19 +2,16 @@
  * kill -9 of the services, which are one process, amid callbacks and streams: nothing that was accepted is lost, and nothing is paid for
  * or shown twice.
  */
-import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import type { ResultFile } from '../../src/shared/result.ts';
 import { ResultStore } from '../../src/results/store.ts';
 import { answerTo } from '../../src/simulator/answers.ts';
-import { createSimulator } from '../../src/simulator/app.ts';
-import type { SimulatorEvent } from '../../src/simulator/events.ts';
 import { runningStack } from '../../src/stack/state.ts';
-import { GatewayStub } from '../chaos/gateway.ts';
 import { isRight } from '../chaos/relayed.ts';
 import { call } from '../support/api.ts';
-import { cleanHome, resultsOf, up } from '../support/cli.ts';
-import { lifetime, SECRET, serve, silent, until } from '../support/resources.ts';
+import { homeBesideKimiAndGateway } from '../support/beside-kimi.ts';
+import { resultsOf, up } from '../support/cli.ts';
+import { until } from '../support/resources.ts';
 
 const TASKS = 24;
 
@@ -27,43 +24,16 @@ const DIRECTIVES = {
   relay: (n: number) => `chunks=${10 + 2 * n} chunk-delay=100`,
 };
 
-async function stage(callbacks: keyof typeof DIRECTIVES) {
-  const gateway = new GatewayStub(() => performance.now());
-  await gateway.start();
-  lifetime()(async () => await gateway.stop());
-  const events: SimulatorEvent[] = [];
-  const onEvent = (event: SimulatorEvent): void => void events.push(event);
-  const simulator = createSimulator({ secret: SECRET, delayMs: 0, log: silent, onEvent });
-  lifetime()(() => simulator.stop());
-  const env = await cleanHome({
+it.each(['native', 'relay'] as const)('callbacks of the kind %s', { timeout: 600_000 }, async (callbacks) => {
+  const { gateway, events, counts, env, home } = await homeBesideKimiAndGateway({
     KIMI_CALLBACKS: callbacks,
-    KIMI_API_URL: `${await serve(simulator.app)}/v1`,
-    KIMI_API_KEY: 'sk-test',
-    KIMI_MODEL: 'kimi-k2.6',
     KIMI_ON_INTERRUPT: 'retry',
     KIMI_RELAY_STREAMS: String(TASKS),
-    KIMI_MAX_TASKS_PER_MINUTE: '0',
     KIMI_MAX_CONCURRENT_TASKS: '0',
-    OPENCLAW_WAKE_URL: gateway.url,
-    WEBHOOK_SECRET: SECRET,
   });
-  const { state } = await up(env);
-  const services = async (): Promise<number | undefined> => {
-    const stack = await runningStack(join(env['HOME'] ?? '', '.local/share/kimi-dispatch'));
-    return stack?.children[1]?.pid;
-  };
-  return {
-    gateway,
-    events,
-    counts: simulator.counts,
-    socket: state.api_socket ?? '',
-    services,
-    results: new ResultStore(resultsOf(env)),
-  };
-}
-
-it.each(['native', 'relay'] as const)('callbacks of the kind %s', { timeout: 600_000 }, async (callbacks) => {
-  const { gateway, events, counts, socket, services, results } = await stage(callbacks);
+  const socket = (await up(env)).state.api_socket ?? '';
+  const results = new ResultStore(resultsOf(env));
+  const services = async (): Promise<number | undefined> => (await runningStack(home))?.children[1]?.pid;
   const isPaidOnce = (task: { task_id: string; task_name: string; prompt: string }, result?: ResultFile): boolean =>
     callbacks === 'relay'
       ? isRight(counts, task, result)

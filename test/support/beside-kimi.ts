@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { createSimulator } from '../../src/simulator/app.ts';
 import type { SimulatorEvent } from '../../src/simulator/events.ts';
+import { GatewayStub } from '../chaos/gateway.ts';
 import { cleanHome } from './cli.ts';
 import { lifetime, SECRET, serve, silent } from './resources.ts';
 
@@ -24,4 +25,12 @@ export async function homeBesideKimi(changes: Record<string, string>) {
   });
   const home = join(env['HOME'] ?? '', '.local/share/kimi-dispatch');
   return { env, home, events, counts: simulator.counts };
+}
+
+/** The same, with a gateway outside of the services too, which notes what it has shown. */
+export async function homeBesideKimiAndGateway(changes: Record<string, string>) {
+  const gateway = new GatewayStub(() => performance.now());
+  await gateway.start();
+  lifetime()(async () => await gateway.stop());
+  return { gateway, ...(await homeBesideKimi({ OPENCLAW_WAKE_URL: gateway.url, ...changes })) };
 }
