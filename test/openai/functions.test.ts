@@ -153,7 +153,7 @@ describe('a response with functions', () => {
     }
     const [, calling] = world.counts.completions.at(-1)?.messages ?? [];
     expect(calling).toHaveProperty('reasoning_content', expect.stringContaining('simulated reasoning'));
-    const foreign = other.responses.create({ model: MODEL, input: [...named, output] });
+    const foreign = other.responses.create({ model: MODEL, input: [...named.slice(0, 1), output] });
     await expect(foreign).rejects.toMatchObject({ status: 400, param: 'input[0].id' });
     expect(world.counts.billed - before).toBe(3);
   });
