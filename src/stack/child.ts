@@ -35,6 +35,8 @@ export interface ChildOptions {
   name: ChildName;
   command: string;
   args: string[];
+  /** Those of a restart, if they differ. */
+  argsAgain?: () => Promise<string[]>;
   env: NodeJS.ProcessEnv;
   /** Working directory; by default this process's. */
   cwd?: string;
@@ -52,8 +54,11 @@ abstract class Child {
   protected process: ChildProcess | undefined;
   private stopping = false;
   private restarts = 0;
+  protected args: string[];
 
-  constructor(protected readonly options: ChildOptions) {}
+  constructor(protected readonly options: ChildOptions) {
+    this.args = options.args;
+  }
 
   /** @returns the process, with `log` as its output, in a process group of its own: Ctrl-C reaches only `up`, which stops the others in order. */
   protected abstract spawn(log: number): ChildProcess;
@@ -121,8 +126,13 @@ abstract class Child {
     const wait = backoffMs(RESTART_MS, this.restarts);
     this.restarts += 1;
     setTimeout(() => {
-      if (!this.stopping) void this.launch(true);
+      if (!this.stopping) void this.launchAgain();
     }, wait).unref();
+  }
+
+  private async launchAgain(): Promise<void> {
+    this.args = (await this.options.argsAgain?.().catch(() => undefined)) ?? this.args;
+    if (!this.stopping) await this.launch(true);
   }
 
   protected exited(code: number | null, signal: NodeJS.Signals | null): ServiceError {
@@ -148,8 +158,8 @@ export class ServiceChild extends Child {
   }
 
   protected override spawn(log: number): ChildProcess {
-    const { command, args, env, cwd } = this.options;
-    return spawn(command, args, { env, cwd, detached: true, stdio: ['ignore', log, log, 'ipc'] });
+    const { command, env, cwd } = this.options;
+    return spawn(command, this.args, { env, cwd, detached: true, stdio: ['ignore', log, log, 'ipc'] });
   }
 
   protected override async ready(running: ChildProcess): Promise<void> {
@@ -201,8 +211,13 @@ export class ProgramChild extends Child {
   }
 
   protected override spawn(log: number): ChildProcess {
-    const { command, args, env, cwd } = this.options;
-    return spawn('sh', ['-c', GUARD, 'sh', command, ...args], { env, cwd, detached: true, stdio: ['pipe', log, log] });
+    const { command, env, cwd } = this.options;
+    return spawn('sh', ['-c', GUARD, 'sh', command, ...this.args], {
+      env,
+      cwd,
+      detached: true,
+      stdio: ['pipe', log, log],
+    });
   }
 
   protected override async ready(running: ChildProcess): Promise<void> {

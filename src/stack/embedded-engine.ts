@@ -32,6 +32,7 @@ export class EmbeddedEngine {
   uiUrl = '';
   private child: ProgramChild | undefined;
   private front: Server | undefined;
+  private uiPort = 0;
 
   constructor(
     private readonly home: string,
@@ -76,14 +77,21 @@ export class EmbeddedEngine {
   private async launch(logFile: string): Promise<void> {
     const { home, plan, events } = this;
     const [port = 0] = await checkPorts([{ host: LOOPBACK, port: plan.port, variable: 'KIMI_TEMPORAL_PORT' }]);
-    const [uiPort, metricsPort] = (await portsWithoutPages(2)) as [number, number];
-    const publicPort = await this.openFront(uiPort);
+    // Again after each end: another stack that started at the same time may have taken one before the server did.
+    const args = async (): Promise<string[]> => {
+      const [uiPort, metricsPort] = (await portsWithoutPages(2)) as [number, number];
+      this.uiPort = uiPort;
+      return [...plan.args, ...portArgs({ port, uiPort, metricsPort })];
+    };
+    const first = await args();
+    const publicPort = await this.openFront();
     this.address = `${LOOPBACK}:${port}`;
     this.uiUrl = `http://${LOOPBACK}:${publicPort}`;
     const options: ChildOptions = {
       name: 'temporal',
       command: plan.server.path,
-      args: [...plan.args, ...portArgs({ port, uiPort, metricsPort })],
+      args: first,
+      argsAgain: args,
       cwd: home,
       env: plan.env,
       logFile,
@@ -94,10 +102,10 @@ export class EmbeddedEngine {
   }
 
   /** @returns the port of the Web UI's front. */
-  private async openFront(uiPort: number): Promise<number> {
+  private async openFront(): Promise<number> {
     const { origins, uiPort: port } = this.plan;
     this.front?.close();
-    this.front = createFront(uiPort, LOOPBACK, origins);
+    this.front = createFront(() => this.uiPort, LOOPBACK, origins);
     return await listen(this.front, { host: LOOPBACK, port }, 'KIMI_UI_PORT');
   }
 

@@ -35,18 +35,18 @@ async function isFree(port: number): Promise<boolean> {
 /**
  * A reverse proxy for a server that answers every client: rejects requests of web pages of other sites.
  *
- * @param port port of that server
+ * @param port port of that server now
  * @param listensOn the address that the proxy will listen on
  */
-export function createFront(port: number, listensOn: string, origins: string[] = []): Server {
+export function createFront(port: () => number, listensOn: string, origins: string[] = []): Server {
   return createServer(hostCheck(listensOn, forwardTo(port), { origins }));
 }
 
-function forwardTo(port: number): RequestListener {
+function forwardTo(port: () => number): RequestListener {
   const agent = new Agent({ keepAlive: true });
   return (incoming, outgoing) => {
     const { method, url: path, headers } = incoming;
-    const passed = request({ host: LOOPBACK, port, agent, method, path, headers });
+    const passed = request({ host: LOOPBACK, port: port(), agent, method, path, headers });
     passed.on('response', (answer) => {
       outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
       pipeline(answer, outgoing, () => {});

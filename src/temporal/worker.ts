@@ -95,7 +95,7 @@ async function installRuntime(
     throw new ServiceError('metrics_port', { port, host }, { cause: error });
   }
   if (port !== undefined && behindFront !== undefined) {
-    const front = createFront(behindFront, host);
+    const front = createFront(() => behindFront, host);
     await listen(front, { host, port }, 'KIMI_METRICS_PORT');
     front.unref();
   }

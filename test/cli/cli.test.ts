@@ -14,7 +14,7 @@ import { DIST, PACKAGE_ROOT } from '../../src/service/files.ts';
 import { identify, isAlive } from '../../src/stack/process-id.ts';
 import type { StackState } from '../../src/stack/state.ts';
 import { cleanHome, cli, latest, launch, resultsOf, up } from '../support/cli.ts';
-import { freePort } from '../support/engine.ts';
+import { freePort, isFree } from '../support/engine.ts';
 import { inProcess } from '../support/in-process.ts';
 import { openProxy } from '../support/proxy.ts';
 import { serve, shared, temporaryFolder, until } from '../support/resources.ts';
@@ -559,6 +559,7 @@ describe('one stack', () => {
     const { env, stack } = running();
     const { child, state } = stack;
     const [engine] = state.children;
+    const uiPort = Number((await readFile(`/proc/${engine?.pid}/cmdline`, 'utf8')).match(/--ui-port\0(\d+)/)?.[1]);
     // The supervisor is paused: it might restart the engine faster than a command runs.
     child.kill('SIGSTOP');
     onTestFinished(() => void child.kill('SIGCONT'));
@@ -568,6 +569,12 @@ describe('one stack', () => {
       code: 5,
       stderr: expect.stringContaining('請稍後再試'),
     });
+    // As another stack might, which starts at the same time.
+    const other = createServer().listen(
+      await until(async () => ((await isFree(uiPort)) ? uiPort : undefined)),
+      '127.0.0.1',
+    );
+    onTestFinished(() => void other.close());
     child.kill('SIGCONT');
     // Until the engine is back every command gives the same error.
     for (let code: number | null = 5; code !== 0;) {
@@ -575,6 +582,7 @@ describe('one stack', () => {
       expect([0, 5], stderr).toContain(next);
       code = next;
     }
+    expect((await fetch(String(state.ui_url))).status).toBe(200);
   });
 
   it('is still found after a pause, as when the machine slept; the last test, as it stops the stack', async () => {

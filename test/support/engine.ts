@@ -77,7 +77,8 @@ export async function freePort(inARow = 1): Promise<number> {
   }
 }
 
-async function isFree(port: number): Promise<boolean> {
+/** @returns whether no server listens on a port. */
+export async function isFree(port: number): Promise<boolean> {
   const probe = createServer();
   try {
     probe.listen(port, '127.0.0.1');
