@@ -1,38 +1,41 @@
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
-/** Files that take longest, which start first: otherwise one of them runs alone at the end. */
+/**
+ * Files that take longest, which start first: otherwise one of them runs alone at the end. Those that start stacks alternate with others:
+ * all stacks of a machine share fifteen ports (src/stack/ui-proxy.ts), two for each.
+ */
 const LONGEST = [
   'cli/cli',
   'workflows/crash',
   'relay/relay',
-  'webhook/journal',
   'cli/everyday',
-  'relay/batches',
-  'relay/documents',
-  'relay/tools',
+  'webhook/journal',
   'cli/continue',
+  'relay/documents',
   'autostart/service',
+  'relay/batches',
+  'relay/tools',
   'stack/services-killed',
-  'stack/down',
-  'docs/commands',
   'relay/fallback',
+  'stack/down',
   'workflows/task',
-  'stack/hang',
+  'docs/commands',
   'limiter/limiter',
+  'stack/hang',
   'relay/map-batches',
   'service/services',
   'mcp/mcp',
-  'cli/attach',
   'limiter/budget',
-  'service/metrics',
+  'cli/attach',
   'temporal/engine-tls',
-  'workflows/map',
   'workflows/sleep',
-  'relay/relay-crash',
-  'service/environment',
+  'workflows/map',
   'stack/map-killed',
+  'relay/relay-crash',
+  'service/metrics',
   'openai/killed',
+  'service/environment',
 ];
 
 const rank = ({ moduleId }: TestSpecification): number => {
