@@ -17,6 +17,7 @@ import type { Verdict } from '../../chaos/verdict.ts';
 import { limiterView } from '../../../src/limiter/client.ts';
 import { DIST } from '../../../src/service/files.ts';
 import { ResultStore } from '../../../src/results/store.ts';
+import { KimiDispatch } from '../../../src/sdk/index.ts';
 import { tasksOn } from '../../../src/temporal/task-list.ts';
 import { setClusterStage, type ClusterStage } from './stage.ts';
 
@@ -135,6 +136,20 @@ describe('two agents on one cluster', () => {
       }
     }
   });
+});
+
+it('a task that the HTTP API has started is fetched from it, although it was killed meanwhile', async () => {
+  const { cluster, scene } = stage;
+  const { env, address } = cluster.service('api');
+  const { stdout: token } = await run(process.execPath, [join(DIST, 'kimi-dispatch.cjs'), 'token', 'create', 'e2e'], {
+    env,
+  });
+  const api = new KimiDispatch({ baseUrl: `http://${address}:${env['KIMI_API_PORT']}`, token: token.trim() });
+  const before = scene.counts.billed;
+  const id = await api.dispatch('by the API [[simulate: delay=3000]]');
+  await cluster.processes.get('api')?.break('SIGKILL', AWAY_MS);
+  expect(await api.result(id)).toMatchObject({ task_id: id, status: 'done', owner: 'e2e' });
+  expect(scene.counts.billed).toBe(before + 1);
 });
 
 async function breakEverything(at: (time: number) => Promise<void>): Promise<Fault[]> {

@@ -117,9 +117,9 @@ export async function setClusterStage(folder: string, limits: Limits): Promise<C
   };
 }
 
-/** Configures the first agent's workers for native callbacks: they have the API key instead of the relay. */
+/** Configures the first agent's workers and its HTTP API for native callbacks: they have the API key instead of the relay. */
 function callsBack(service: NativeService): NativeService {
-  if (!service.name.startsWith('worker-')) return service;
+  if (!/^(?:worker-\d+|api)$/.test(service.name)) return service;
   return { ...service, env: { ...service.env, KIMI_CALLBACKS: 'native', KIMI_API_KEY: KEY } };
 }
 
