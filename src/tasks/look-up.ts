@@ -244,7 +244,10 @@ export async function viewOf(client: Client, task_id: string): Promise<TaskView 
   const handle = client.workflow.getHandle(task_id);
   const ask = async (): Promise<TaskView> => await handle.query<TaskView>(STATUS_QUERY);
   try {
-    return await client.connection.withDeadline(Date.now() + QUERY_TIMEOUT_MS, async () => await firstOfTwo(ask));
+    return await client.connection.withDeadline(
+      Date.now() + QUERY_TIMEOUT_MS,
+      async () => await firstOfTwo(client, ask),
+    );
   } catch (error) {
     // The error of a worker that cannot replay the history.
     const isNoAnswer = error instanceof QueryNotRegisteredError;
@@ -254,9 +257,16 @@ export async function viewOf(client: Client, task_id: string): Promise<TaskView 
 }
 
 /** @returns the first answer; the second question is asked only if the first one gets none soon. @throws the error of the first */
-async function firstOfTwo<T>(ask: () => Promise<T>): Promise<T> {
+async function firstOfTwo<T>({ connection }: Client, question: () => Promise<T>): Promise<T> {
+  const leaving = new AbortController();
+  const ask = async (): Promise<T> => await connection.withAbortSignal(leaving.signal, question);
   const first = ask();
-  const isLate = await Promise.race([first.then(() => false), pause(REPEAT_MS, true, { ref: false })]);
-  if (!isLate) return await first;
-  return await Promise.any([first, ask()]).catch(async () => await first);
+  try {
+    const isLate = await Promise.race([first.then(() => false), pause(REPEAT_MS, true, { ref: false })]);
+    if (!isLate) return await first;
+    return await Promise.any([first, ask()]).catch(async () => await first);
+  } finally {
+    // An open call would be retried on a connection that is closed by then.
+    leaving.abort();
+  }
 }

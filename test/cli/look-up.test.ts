@@ -84,7 +84,14 @@ it('a map that no worker has taken is not taken for something else', async () =>
 
 it('a query that gets no answer soon is sent once more, and no third time; an error is no silence', async () => {
   const query = vi.fn<() => Promise<unknown>>();
-  const connection = { withDeadline: async (_: number, work: () => Promise<unknown>) => await work() };
+  const signals: AbortSignal[] = [];
+  const connection = {
+    withDeadline: async (_: number, work: () => Promise<unknown>) => await work(),
+    withAbortSignal: async (signal: AbortSignal, work: () => Promise<unknown>) => {
+      signals.push(signal);
+      return await work();
+    },
+  };
   const client = { connection, workflow: { getHandle: () => ({ query }) } } as unknown as Client;
   const never = new Promise(() => {});
   const view = { state: 'cancelled' };
@@ -97,6 +104,10 @@ it('a query that gets no answer soon is sent once more, and no third time; an er
   query.mockRejectedValueOnce(gone);
   await expect(viewOf(client, 'kimi-1-1')).rejects.toBe(gone);
   expect(query).toHaveBeenCalledTimes(5);
+  expect(
+    signals.map(({ aborted }) => aborted),
+    'no question is left open: it would be repeated on a closed connection',
+  ).toEqual(Array(5).fill(true));
 });
 
 it('a task that ends while it is looked up has its result', async () => {
