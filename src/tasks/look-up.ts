@@ -1,4 +1,3 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import { QueryNotRegisteredError, WorkflowNotFoundError, type Client, type WorkflowHandle } from '@temporalio/client';
 import { ApplicationFailure, TimeoutFailure, type ProtoFailure } from '@temporalio/common';
 import { optionalTsToMs } from '@temporalio/common/lib/time.js';
@@ -16,7 +15,7 @@ import type { StreamProgress } from '../shared/relay.ts';
 import type { ResultFile } from '../shared/result.ts';
 import type { MapInput } from '../shared/map.ts';
 import { viewOfAsked, type Task, type TaskState, type TaskView } from '../shared/task.ts';
-import { grpcErrorIn, unlessUnknown } from '../temporal/client.ts';
+import { grpcErrorIn, DEADLINE_EXCEEDED, unlessUnknown } from '../temporal/client.ts';
 import { createdAt } from '../temporal/task-list.ts';
 import { EngineUnreachable } from '../temporal/engine-unreachable.ts';
 import type { TaskContext } from './context.ts';
@@ -30,7 +29,7 @@ const QUERY_TIMEOUT_MS = 2_000;
  * When a query without an answer is sent once more, in milliseconds: the engine was seen to answer one that had come during a workflow
  * task of an open workflow only 1.5 to 2 s later, and the next one within 10 ms.
  */
-const REPEAT_MS = 250;
+const REPEAT_MS = 400;
 
 /** @returns the task; `undefined` if the engine does not know it */
 export async function lookUp(client: Client, task_id: string): Promise<Found | undefined> {
@@ -242,31 +241,18 @@ export async function inputOf(client: Client, execution: { workflowId: string; r
 /** @returns the workflow's own view; `undefined` if no worker answers. */
 export async function viewOf(client: Client, task_id: string): Promise<TaskView | undefined> {
   const handle = client.workflow.getHandle(task_id);
-  const ask = async (): Promise<TaskView> => await handle.query<TaskView>(STATUS_QUERY);
+  const ask = async (ms: number): Promise<TaskView> =>
+    await client.connection.withDeadline(Date.now() + ms, async () => await handle.query<TaskView>(STATUS_QUERY));
   try {
-    return await client.connection.withDeadline(
-      Date.now() + QUERY_TIMEOUT_MS,
-      async () => await firstOfTwo(client, ask),
-    );
+    // One after the other: what is left open would be repeated on a connection that is closed by then.
+    return await ask(REPEAT_MS).catch(async (error: unknown) => {
+      if (grpcErrorIn(error)?.code !== DEADLINE_EXCEEDED) throw error;
+      return await ask(QUERY_TIMEOUT_MS - REPEAT_MS);
+    });
   } catch (error) {
     // The error of a worker that cannot replay the history.
     const isNoAnswer = error instanceof QueryNotRegisteredError;
     if (isNoAnswer || grpcErrorIn(error)) return undefined;
     throw error;
-  }
-}
-
-/** @returns the first answer; the second question is asked only if the first one gets none soon. @throws the error of the first */
-async function firstOfTwo<T>({ connection }: Client, question: () => Promise<T>): Promise<T> {
-  const leaving = new AbortController();
-  const ask = async (): Promise<T> => await connection.withAbortSignal(leaving.signal, question);
-  const first = ask();
-  try {
-    const isLate = await Promise.race([first.then(() => false), pause(REPEAT_MS, true, { ref: false })]);
-    if (!isLate) return await first;
-    return await Promise.any([first, ask()]).catch(async () => await first);
-  } finally {
-    // An open call would be retried on a connection that is closed by then.
-    leaving.abort();
   }
 }

@@ -143,6 +143,9 @@ export async function failIfRefused(address = DEFAULT_ADDRESS): Promise<void> {
   }
 }
 
+/** `DEADLINE_EXCEEDED` of gRPC. */
+export const DEADLINE_EXCEEDED = 4;
+
 /** `UNAVAILABLE` of gRPC. */
 const UNAVAILABLE = 14;
 
