@@ -13,7 +13,7 @@ import {
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { Script } from 'node:vm';
-import { folderOf, USER_PATHS } from '../config/early.ts';
+import { folderOf, mayHoldFolders, USER_PATHS } from '../config/early.ts';
 import { buildIn } from '../stack/build.ts';
 
 /**
@@ -31,7 +31,8 @@ export function runCached(program: string, use: string): void {
   const parameters = 'require, __dirname, importHere';
   const script = new Script(`(function (${parameters}) {${source}\n})`, { filename: program, cachedData });
   // What V8 rejects stays: it is of a process with other flags, or of another machine with the same home.
-  if (build !== undefined && !cachedData) process.once('exit', () => keepCode(file, build, script));
+  if (build !== undefined && !cachedData && mayHoldFolders(file))
+    process.once('exit', () => keepCode(file, build, script));
   const run = script.runInThisContext() as (...given: unknown[]) => void;
   run(createRequire(program), dirname(program), async (path: string) => (await import(path)) as unknown);
 }

@@ -17,6 +17,11 @@ export function folderOf(path: string): string {
   return resolve(path.replace(/^~(?=\/|$)/, homedir()));
 }
 
+/** @returns whether folders can be made there: in /proc and /sys, Node's recursive mkdir does not return. */
+export function mayHoldFolders(path: string): boolean {
+  return !/^\/(?:proc|sys)(?:\/|$)/.test(path);
+}
+
 /** @returns `KIMI_HOME`. */
 export function homeFolder(env: NodeJS.ProcessEnv = process.env): string {
   const named = env['KIMI_HOME']?.trim();

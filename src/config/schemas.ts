@@ -3,7 +3,7 @@ import { isIP } from 'node:net';
 import { createSecretKey, type KeyObject } from 'node:crypto';
 import ms, { type StringValue } from 'ms';
 import * as z from 'zod';
-import { folderOf } from './early.ts';
+import { folderOf, mayHoldFolders } from './early.ts';
 import type { Fallback } from '../kimi/fallback.ts';
 import { modelOf, thinkingWords } from '../kimi/models.ts';
 import { readBudget } from '../shared/budget.ts';
@@ -153,11 +153,7 @@ export const oneOf = <Word extends string>(...words: Word[]) => z.enum(words, co
 export const atMost = (length: number) => z.string().max(length, code('too_long'));
 
 /** `~` is the home directory. */
-export const folder = z
-  .string()
-  .transform(folderOf)
-  // Node's recursive mkdir does not return there.
-  .refine((path) => !/^\/(?:proc|sys)(?:\/|$)/.test(path), code('folder'));
+export const folder = z.string().transform(folderOf).refine(mayHoldFolders, code('folder'));
 
 /** `id:base64` pairs, separated by spaces or commas. As key objects, printing the configuration does not show them. */
 export const payloadKeys = z.string().transform((value, context) => {

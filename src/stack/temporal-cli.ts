@@ -98,6 +98,7 @@ export async function findTemporalCli({ path, pinned, cache, onStep }: FindOptio
       const problem = await problemOf(binary);
       if (problem) throw new Error(describeService(problem, 'en'));
       await rename(binary, fetched);
+      versions.set(fetched, versions.get(binary) ?? '');
       return fetched;
     } catch (error) {
       tried.push({ source: step, problem: { code: 'cli_download', params: { detail: lastLine(error) } } });

@@ -58,6 +58,7 @@ it('runs the same with the code of an earlier run, of another build, cut off, or
   const file0 = join(folder, 'a file');
   await writeFile(file0, '');
   expect(await cli(['--help'], { ...env, KIMI_CACHE: file0 })).toEqual(help);
+  expect(await cli(['--help'], { ...env, KIMI_CACHE: '/proc/nope' })).toEqual(help);
 });
 
 it('is found through a symbolic link, in a folder with spaces, and apart for each installation', async () => {

@@ -1,8 +1,8 @@
-/** The source of the Temporal server. Downloads are tested on fresh machines. */
+/** The source of the Temporal server. Downloads themselves are tested on fresh machines. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, inject, it, onTestFinished } from 'vitest';
-import { findTemporalCli, NoTemporalCli } from '../../src/stack/temporal-cli.ts';
+import { expect, inject, it, onTestFinished, vi } from 'vitest';
+import { findTemporalCli, NoTemporalCli, serverVersion } from '../../src/stack/temporal-cli.ts';
 import { temporaryFolder } from '../support/resources.ts';
 
 const CURRENT = 'temporal version 1.9.1 (Server 1.32.0, UI 2.54.1)';
@@ -54,4 +54,20 @@ it('the one on PATH comes first, then a downloaded one; one that is too old is s
   expect(await find(undefined, folder, PATH)).toBe(installed);
   await program(installed, 'temporal version 1.0.0 (Server 1.24.2, UI 2.28.0)');
   expect(await find(undefined, folder, PATH)).toBe(fetched);
+});
+
+it('one that is fetched has the version of its server, as one that was fetched before', async () => {
+  const SDK_DOWNLOAD = '../../src/stack/sdk-download.ts';
+  vi.doMock(SDK_DOWNLOAD, () => ({
+    downloadBySdk: async (folder: string) => await program(join(folder, 'temporal'), CURRENT),
+  }));
+  onTestFinished(() => vi.doUnmock(SDK_DOWNLOAD));
+  const cache = await temporaryFolder();
+  const steps: string[] = [];
+  const path = process.env['PATH'];
+  onTestFinished(() => void (process.env['PATH'] = path));
+  process.env['PATH'] = '/bin:/usr/bin';
+  const fetched = await findTemporalCli({ path: undefined, cache, onStep: (step) => steps.push(step) });
+  expect([fetched, steps]).toEqual([join(cache, 'temporal-1.9.1'), ['sdk']]);
+  expect(serverVersion(fetched)).toBe('1.32.0');
 });
