@@ -59,7 +59,12 @@ export const newTask = named(
       .describe('Questions and answers before the prompt, the oldest first. Not with `continue`.'),
     metadata: metadata.optional(),
     ...reported,
-    timeout_ms: z.int().min(1).max(DAY_MS).optional().describe('How long Kimi may take.'),
+    timeout_ms: z
+      .int()
+      .min(1)
+      .max(DAY_MS)
+      .optional()
+      .describe('How long Kimi may take from its acceptance, behind the relay from the head of its answer.'),
     budget: budget.optional(),
     priority: priority.optional().describe('1 is sent first, 5 last; 3 by default.'),
     resend_unknown: z

@@ -99,7 +99,7 @@ export function usesRelay({ KIMI_CALLBACKS, KIMI_API_URL }: Config, simulate = f
 /** Default deadlines of tasks, in milliseconds. Models behind the relay take minutes. */
 const TASK_TIMEOUT_MS = { native: 120_000, relay: 1_800_000 };
 
-/** How long Kimi may take from receiving the request to its callback, in milliseconds. */
+/** How long Kimi may take from its acceptance, behind the relay from the head of its answer, to the callback, in milliseconds. */
 export function taskTimeoutMs({ KIMI_TASK_TIMEOUT_MS }: Config, isRelayed: boolean): number {
   return KIMI_TASK_TIMEOUT_MS ?? TASK_TIMEOUT_MS[isRelayed ? 'relay' : 'native'];
 }

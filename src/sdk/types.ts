@@ -360,7 +360,7 @@ export interface NewTask {
    */
   notify_as?: TaskId;
   /**
-   * How long Kimi may take.
+   * How long Kimi may take from its acceptance, behind the relay from the head of its answer.
    */
   timeout_ms?: number;
   /**
@@ -418,7 +418,7 @@ export interface FollowUp {
    */
   notify_as?: TaskId;
   /**
-   * How long Kimi may take.
+   * How long Kimi may take from its acceptance, behind the relay from the head of its answer.
    */
   timeout_ms?: number;
   /**
@@ -476,7 +476,7 @@ export interface NewMap {
    */
   notify_as?: TaskId;
   /**
-   * How long Kimi may take.
+   * How long Kimi may take from its acceptance, behind the relay from the head of its answer.
    */
   timeout_ms?: number;
   /**
@@ -1156,7 +1156,7 @@ export interface NewSchedule {
       url: string;
     };
     /**
-     * How long Kimi may take.
+     * How long Kimi may take from its acceptance, behind the relay from the head of its answer.
      */
     timeout_ms?: number;
     /**

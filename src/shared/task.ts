@@ -19,7 +19,7 @@ export interface Task {
   task_name: string;
   prompt: string;
   model: string;
-  /** How long Kimi may take to call back, counted from when Kimi itself has the request. Milliseconds. */
+  /** How long Kimi may take to call back, counted from its acceptance, behind the relay from the head of its answer. Milliseconds. */
   timeout_ms: number;
   /** How long a timed-out or cancelled task accepts a late answer. Milliseconds. */
   grace_ms: number;

@@ -35,8 +35,9 @@ export const OF_TASKS = {
   KIMI_TASK_TIMEOUT_MS: {
     group: 'kimi',
     default: { en: '`1800000` with the relay, `120000` without', 'zh-TW': '經由中繼：`1800000`；其他：`120000`' },
-    en: 'How long Kimi may take from receiving the request to its callback. Milliseconds; as for every `_MS`, at most 1728000000 (20 days).',
-    'zh-TW': '從 Kimi 收到請求到回呼的時限，以毫秒計；所有 `_MS` 最多 1728000000（20 天）。',
+    en: 'How long Kimi may take from its acceptance, behind the relay from the head of its answer, to the callback. Milliseconds; as for every `_MS`, at most 1728000000 (20 days).',
+    'zh-TW':
+      '從 Kimi 接受請求（經由中繼時，從它開始回應）到回呼的時限，以毫秒計；所有 `_MS` 最多 1728000000（20 天）。',
   },
   KIMI_GRACE_MS: {
     group: 'kimi',
