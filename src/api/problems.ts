@@ -22,7 +22,7 @@ export const PROBLEMS: Record<ProblemCode, [status: number, title: string, detai
   still_open: [
     409,
     'The task is open, so it is not removed',
-    'Cancel it first. One that has a result is acknowledged first, or still accepts a late answer',
+    'Cancel it, then remove it. One that has timed out is open for up to a day, since its late answer would be kept: cancel it too. One whose result waits for an acknowledgement: acknowledge it',
   ],
   needed: [409, 'The task in `by` needs this one, so it is not removed', 'Remove the task in `by` first'],
   no_worker: [503, 'No worker answers'],

@@ -5,7 +5,7 @@ import * as z from 'zod';
 import { functionTool } from '../api/question-schemas.ts';
 import { asksForFunctions, type ResultFile } from '../shared/result.ts';
 import type { FunctionCall, FunctionTool, TaskRequest } from '../shared/task.ts';
-import { unsupported } from './errors.ts';
+import { invalidValue, unsupported } from './errors.ts';
 
 const { name, description, parameters, strict } = functionTool.shape;
 
@@ -32,7 +32,7 @@ type Offered = z.output<z.ZodObject<typeof offered>>;
 /**
  * @param choice absent if the model decides
  * @param parallel whether the model may ask for several at once; absent if that is not said
- * @throws {OpenAiError} of what Kimi does not have
+ * @throws {OpenAiError} of what Kimi does not have, or would refuse
  */
 export function functionsIn(
   tools: readonly Offered[],
@@ -44,6 +44,13 @@ export function functionsIn(
     if (choice === undefined || choice === 'none') return {};
     throw unsupported('tool_choice', 'there are no functions among the tools');
   }
+  const names = new Set<string>();
+  for (const { name: each } of tools) {
+    if (names.has(each)) throw invalidValue('tools', `two functions have the name ${each}`);
+    names.add(each);
+  }
+  if (typeof choice === 'object' && !names.has(choice.name))
+    throw invalidValue('tool_choice', `the function ${choice.name} is not among the tools`);
   if (parallel === false) throw unsupported('parallel_tool_calls', 'Kimi may ask for several functions at once');
   return { functions: tools.map(functionOf), ...(choice !== undefined && { function_choice: choice }) };
 }

@@ -16,8 +16,9 @@ const LIFETIME = '7d';
 /** Delay before it is checked that a cancelled request has called back: more than the heartbeat timeout of a lost relay. */
 const CHECK_CANCELLED = '12s';
 
-/** gRPC's code. */
+/** gRPC's codes. */
 const NOT_FOUND = 5;
+const FAILED_PRECONDITION = 9;
 
 /** Starts a request of the relay for a task. Does nothing if it was started before. */
 export async function startRequest(client: Client, relayQueue: string, request: RelayRequest): Promise<void> {
@@ -66,7 +67,8 @@ export async function cancelRequest(client: Client, relayQueue: string, request:
     await handle.cancel('the task was cancelled');
   } catch (error) {
     if ((await stateOf(client, task_id)) !== 'RUNNING') return false;
-    throw error;
+    // Cancelled before: a client repeats what got no answer, and the delivery may not have been started.
+    if (grpcErrorIn(error)?.code !== FAILED_PRECONDITION) throw error;
   }
   const isWorkedOn = (await stateOf(client, task_id)) === 'RUNNING';
   await startOnce(client, 'deliverCancelled', {

@@ -87,7 +87,7 @@ export async function saveMapResult(
     model,
     created_at: map.created_at,
     ...notesOf(task),
-    ...(!isWhole && { error: cancelled ? CANCELLED : rowsFailed(failures.length) }),
+    ...(!isWhole && { error: cancelled ? CANCELLED : ROWS_FAILED }),
     map: {
       rows: numbers.length,
       ...counts,
@@ -124,9 +124,7 @@ function newestPrice(addends: readonly { cost?: Pick<Cost, 'price_date'> }[]): s
 
 const CANCELLED: TaskError = { type: 'cancelled', message: 'the task was cancelled' };
 
-function rowsFailed(count: number): TaskError {
-  return { type: 'rows_failed', message: `${count} rows have no answer` };
-}
+const ROWS_FAILED: TaskError = { type: 'rows_failed', message: 'some rows have no answer' };
 
 /** @returns whether Kimi has answered a row completely. An answer that came after a cancellation leaves the row cancelled. */
 export function isRowAnswered({ status, result }: Pick<MapRow, 'status' | 'result'>): boolean {

@@ -19,6 +19,7 @@ export function explain(error: TaskError, text: Text): string {
   const said = (detail && text.detail(detail)) ?? (text.quotesMessages || sentence === undefined ? message : undefined);
   if (sentence === undefined || said === undefined) return field(sentence ?? said ?? message);
   if (said.startsWith(sentence)) return field(said);
+  if (sentence.startsWith(said)) return field(sentence);
   return text.withDetail(sentence, field(said));
 }
 

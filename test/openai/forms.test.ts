@@ -284,6 +284,8 @@ describe('a request', () => {
 
   it.each<[string, object]>([
     ['tool_choice', { tool_choice: 'required' }],
+    ['tool_choice', { tools: [{ type: 'function', name: 'f' }], tool_choice: { type: 'function', name: 'g' } }],
+    ['tools', { tools: ['f', 'g', 'f'].map((name) => ({ type: 'function', name })) }],
     ['parallel_tool_calls', { tools: [{ type: 'function', name: 'f' }], parallel_tool_calls: false }],
     ['tools[0].name', { tools: [{ type: 'function', name: '1' }] }],
     ['store', { background: true, store: false }],

@@ -5,11 +5,12 @@ import type { TaskError } from '../../src/shared/task.ts';
 import { explain, textFor } from '../../src/text/index.ts';
 import { describe, expect, it } from 'vitest';
 import type { Callback } from '../../src/shared/callback.ts';
-import { FAILURE, relayId } from '../../src/shared/names.ts';
+import { FAILURE, relayId, relayQueue } from '../../src/shared/names.ts';
 import type { RelayRequest, RelaySummary } from '../../src/shared/relay.ts';
 import { createRelayActivities } from '../../src/relay/activities.ts';
 import type { Piece } from '../../src/relay/answer.ts';
 import { ReceivedStore } from '../../src/relay/recordings.ts';
+import { cancelRequest } from '../../src/relay/client.ts';
 import { Tools, type ToolsDependencies } from '../../src/relay/tools.ts';
 import { costOf } from '../../src/kimi/models.ts';
 import { serveAnswer } from '../support/answering.ts';
@@ -271,6 +272,11 @@ describe('on the engine', () => {
     await world.relay.kill();
     await world.handle(started).cancel();
     await until(async () => (await world.view(started)).state === 'cancelled');
+    // The request is open until the relay has gone for long enough; who repeats the cancellation is told the same.
+    const { task_id, model } = await world.view(started);
+    const again = async () =>
+      await cancelRequest(world.client, relayQueue(world.taskQueue), { task_id, body: { model, messages: [] } });
+    expect([await again(), await again()]).toEqual([true, true]);
     await world.relay.start();
     expect(await world.handle(started).result()).toMatchObject({ status: 'cancelled' });
     expect(world.counts.completions).toHaveLength(1);

@@ -242,6 +242,10 @@ describe('a task through the relay', () => {
     );
     await until(async () => (await world.view(started)).step === 'awaiting_late_answer');
     const notified = world.counts.wakes.length;
+    expect(await inProcess(['rm', started.task_id, '--yes'], await commandLineOf(world))).toMatchObject({
+      code: 9,
+      stderr: expect.stringContaining(`kimi-dispatch cancel ${started.task_id}`),
+    });
     const { code, stdout } = await inProcess(['cancel', started.task_id], await commandLineOf(world));
     expect({ code, stdout }).toMatchObject({ code: 0, stdout: expect.stringContaining('連線已關閉。已收到的部分') });
     expect(await world.handle(started).result()).toMatchObject({ status: 'cancelled' });

@@ -281,6 +281,8 @@ it('a cancellation, whoever reports it', () => {
   const error = { type: 'cancelled', message: 'the task was cancelled, and the connection to Kimi was closed' };
   expect(explain(error, text)).toBe('任務已被取消');
   expect(explain(error, textFor('en'))).toBe(error.message);
+  const map = { type: 'rows_failed', message: 'some rows have no answer' };
+  expect(explain(map, textFor('en'))).toBe(textFor('en').reasons.rows_failed);
 });
 
 it('the words of a choice', () => {

@@ -54,7 +54,7 @@ describe('a map', () => {
     const map = await resultOfMap(world, started);
     expect(map).toMatchObject({
       status: 'failed',
-      error: { type: 'rows_failed' },
+      error: { type: 'rows_failed', message: 'some rows have no answer' },
       map: { rows: 30, done: 27, failed: 3 },
     });
     expect(map.map?.failures.map(({ number }) => number)).toEqual([10, 20, 30]);

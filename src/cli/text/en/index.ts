@@ -276,7 +276,7 @@ export const en: CliText = {
     unacknowledged: (id) =>
       `Task ${id} has a result and is still notifying, so nothing was removed. Acknowledge it first: kimi-dispatch ack ${id}.`,
     awaitsLate: (id) =>
-      `Task ${id} still accepts a late answer, so nothing was removed. Remove it once it has ended (kimi-dispatch status ${id}).`,
+      `Task ${id} still accepts a late answer, so nothing was removed. End that first: kimi-dispatch cancel ${id}; once it has ended (kimi-dispatch status ${id}), remove it.`,
     row: (id, map) =>
       `Task ${id} is a row of ${map}, so nothing was removed. It is removed with its map: kimi-dispatch rm ${map}.`,
     retried: (id, retry) =>

@@ -272,7 +272,7 @@ export const zhTW = {
     unacknowledged: (id: string) =>
       `任務 ${id} 已有結果，但還在通知，所以沒有刪除。請先用 kimi-dispatch ack ${id} 確認。`,
     awaitsLate: (id: string) =>
-      `任務 ${id} 仍接受遲到的答案，所以沒有刪除。請等它結束後再刪除（kimi-dispatch status ${id}）。`,
+      `任務 ${id} 仍接受遲到的答案，所以沒有刪除。請先用 kimi-dispatch cancel ${id} 取消，等它結束（kimi-dispatch status ${id}）後再刪除。`,
     row: (id: string, map: string) =>
       `任務 ${id} 是 ${map} 的其中一筆，所以沒有刪除。它會跟著整批一起刪除：kimi-dispatch rm ${map}。`,
     retried: (id: string, retry: string) =>
