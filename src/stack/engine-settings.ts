@@ -11,7 +11,7 @@ const RETENTION_S = 30 * 24 * 3600;
 
 /**
  * Environment of the engine; the user's counts more. One processor: SQLite has one writer, and the services need the other core.
- * With two the Go scheduler's threads wake and search each other, at an eighth of the engine's CPU time.
+ * With two the Go scheduler's threads wake and search each other, at a sixth of the engine's CPU time (docs/benchmarks.md).
  */
 export const ENGINE_ENV = { GOMAXPROCS: '1' };
 
