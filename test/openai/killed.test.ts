@@ -62,8 +62,9 @@ it('of everything amid answers that are awaited, polled and streamed', { timeout
   const answers = Promise.all(asking);
   const arriving = (): number =>
     Object.keys(WAYS).filter((name) =>
-      counts.completions.some(({ mark, generated }) => mark === name && generated.content_tokens > 3),
+      counts.completions.some(({ mark, generated }) => mark === name && generated.content_tokens > 10),
     ).length;
+  // The relay has written the beginning of each down by then: it continues only what it has.
   await until(() => arriving() === asking.length || undefined);
   await kill();
   await start();
