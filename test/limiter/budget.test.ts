@@ -295,7 +295,7 @@ describe('tasks on the engine', () => {
     const batch = { ...dear.request, batch: true as const };
     const started = await world.start('x [[batch: delay=0]]', { ...dear, request: batch, budget: 0.5 });
     expect(started).toMatchObject({ status: 'paused', paused: { of: 'task', budget: 0.5, spent: 0 } });
-    const [listed] = (await tasksOf(world).list({ status: ['paused'] }, 1)).tasks;
+    const listed = await until(async () => (await tasksOf(world).list({ status: ['paused'] }, 1)).tasks[0]);
     expect(listed).toMatchObject({ task_id: started.task_id, paused: { budget: 0.5 } });
     await tasksOf(world).allow(started.task_id);
     await ended(started);
