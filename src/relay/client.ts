@@ -4,7 +4,7 @@ import type { RetryPolicy } from '@temporalio/common';
 import type { Callback } from '../shared/callback.ts';
 import { relayId, streamsQueue } from '../shared/names.ts';
 import type { RelayRequest, StreamProgress } from '../shared/relay.ts';
-import { grpcErrorIn } from '../temporal/client.ts';
+import { GRPC, grpcErrorIn } from '../temporal/client.ts';
 import type { RelayActivities } from './activities.ts';
 
 /** Delay before another attempt, unless Kimi or an interruption names one. */
@@ -15,10 +15,6 @@ const LIFETIME = '7d';
 
 /** Delay before it is checked that a cancelled request has called back: more than the heartbeat timeout of a lost relay. */
 const CHECK_CANCELLED = '12s';
-
-/** gRPC's codes. */
-const NOT_FOUND = 5;
-const FAILED_PRECONDITION = 9;
 
 /** Starts a request of the relay for a task. Does nothing if it was started before. */
 export async function startRequest(client: Client, relayQueue: string, request: RelayRequest): Promise<void> {
@@ -68,7 +64,7 @@ export async function cancelRequest(client: Client, relayQueue: string, request:
   } catch (error) {
     if ((await stateOf(client, task_id)) !== 'RUNNING') return false;
     // Cancelled before: a client repeats what got no answer, and the delivery may not have been started.
-    if (grpcErrorIn(error)?.code !== FAILED_PRECONDITION) throw error;
+    if (grpcErrorIn(error)?.code !== GRPC.FAILED_PRECONDITION) throw error;
   }
   const isWorkedOn = (await stateOf(client, task_id)) === 'RUNNING';
   await startOnce(client, 'deliverCancelled', {
@@ -89,7 +85,7 @@ export async function removeRequest(client: Client, task_id: string): Promise<vo
   const { namespace } = client.options;
   for (const activityId of [relayId(task_id), deliveryId(task_id), cancelledId(task_id)]) {
     await client.workflowService.deleteActivityExecution({ namespace, activityId }).catch((error: unknown) => {
-      if (grpcErrorIn(error)?.code !== NOT_FOUND) throw error;
+      if (grpcErrorIn(error)?.code !== GRPC.NOT_FOUND) throw error;
     });
   }
 }

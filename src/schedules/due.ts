@@ -7,7 +7,7 @@ import { dateIn, MISSED_AFTER_MS, promptOn } from '../shared/schedule.ts';
 import { STATES_IN_FLIGHT, type ScheduleNote } from '../shared/task.ts';
 import { MAX_NAME_CHARS } from '../tasks/task-name.ts';
 import type { NewTask } from '../tasks/tasks.ts';
-import { grpcErrorIn } from '../temporal/client.ts';
+import { GRPC, grpcErrorIn } from '../temporal/client.ts';
 import { newestTasks } from '../temporal/task-list.ts';
 import type { ScheduledTask, ScheduleRun } from './schedules.ts';
 
@@ -18,9 +18,6 @@ export type Due = Pick<ScheduleRun, 'due_at' | 'overlapped'> & {
   /** How many due times are left out. */
   missed: number;
 };
-
-/** `NOT_FOUND` of gRPC. */
-const NOT_FOUND = 5;
 
 /** Most times that the engine returns in one answer (1.32.0). */
 const PAGE = 1_000;
@@ -67,7 +64,7 @@ export async function timesBetween(client: Client, schedule: string, after: numb
         endTime: msToTs(until),
       })
       .catch((error: unknown) => {
-        if (grpcErrorIn(error)?.code === NOT_FOUND) return { startTime: [] };
+        if (grpcErrorIn(error)?.code === GRPC.NOT_FOUND) return { startTime: [] };
         throw error;
       });
     for (const time of page.startTime) found.push(requiredTsToMs(time, 'startTime'));

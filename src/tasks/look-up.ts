@@ -15,7 +15,7 @@ import type { StreamProgress } from '../shared/relay.ts';
 import type { ResultFile } from '../shared/result.ts';
 import type { MapInput } from '../shared/map.ts';
 import { viewOfAsked, type Task, type TaskState, type TaskView } from '../shared/task.ts';
-import { grpcErrorIn, DEADLINE_EXCEEDED, unlessUnknown } from '../temporal/client.ts';
+import { GRPC, grpcErrorIn, unlessUnknown } from '../temporal/client.ts';
 import { createdAt } from '../temporal/task-list.ts';
 import { EngineUnreachable } from '../temporal/engine-unreachable.ts';
 import type { TaskContext } from './context.ts';
@@ -246,7 +246,7 @@ export async function viewOf(client: Client, task_id: string): Promise<TaskView 
   try {
     // One after the other: what is left open would be repeated on a connection that is closed by then.
     return await ask(REPEAT_MS).catch(async (error: unknown) => {
-      if (grpcErrorIn(error)?.code !== DEADLINE_EXCEEDED) throw error;
+      if (grpcErrorIn(error)?.code !== GRPC.DEADLINE_EXCEEDED) throw error;
       return await ask(QUERY_TIMEOUT_MS - REPEAT_MS);
     });
   } catch (error) {

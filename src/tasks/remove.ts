@@ -6,11 +6,8 @@ import { retriesIn, retriesOf } from '../results/map-result.ts';
 import type { ResultStore } from '../results/store.ts';
 import { notifyWorkflowId } from '../shared/names.ts';
 import type { ResultFile } from '../shared/result.ts';
-import { grpcErrorIn, unlessUnknown } from '../temporal/client.ts';
+import { GRPC, grpcErrorIn, unlessUnknown } from '../temporal/client.ts';
 import { Problem } from './problem.ts';
-
-/** gRPC's code. */
-const NOT_FOUND = 5;
 
 /** A task that can be removed. */
 interface Removable {
@@ -61,7 +58,7 @@ export async function removeTask(
   await removeWorkflow(client, task_id, runId);
   for (const row of rows) await removeWorkflow(client, row);
   if (saved?.map) await removeEarlierRuns(client, task_id);
-  await results.removed.add(task_id, ...rows);
+  await results.removed.note(task_id, ...rows);
 }
 
 /** Removes a workflow, and its request at the relay, from the engine, unless its retention is over. @param runId the last run if absent */
@@ -74,7 +71,7 @@ async function removeExecution(client: Client, workflowId: string, runId?: strin
   const { namespace } = client.options;
   const workflowExecution = { workflowId, ...(runId !== undefined && { runId }) };
   await client.workflowService.deleteWorkflowExecution({ namespace, workflowExecution }).catch((error: unknown) => {
-    if (grpcErrorIn(error)?.code !== NOT_FOUND) throw error;
+    if (grpcErrorIn(error)?.code !== GRPC.NOT_FOUND) throw error;
   });
 }
 

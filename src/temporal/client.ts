@@ -143,11 +143,8 @@ export async function failIfRefused(address = DEFAULT_ADDRESS): Promise<void> {
   }
 }
 
-/** `DEADLINE_EXCEEDED` of gRPC. */
-export const DEADLINE_EXCEEDED = 4;
-
-/** `UNAVAILABLE` of gRPC. */
-const UNAVAILABLE = 14;
+/** Codes of gRPC's errors. */
+export const GRPC = { DEADLINE_EXCEEDED: 4, NOT_FOUND: 5, FAILED_PRECONDITION: 9, UNAVAILABLE: 14 } as const;
 
 /** @returns the gRPC error that a call failed with, or its cause: the client wraps some errors. */
 export function grpcErrorIn(error: unknown): { code: number } | undefined {
@@ -173,7 +170,7 @@ export async function unlessUnknown<T>(call: Promise<T>): Promise<T | undefined>
 
 /** @returns whether the connection to the engine was lost during a call. */
 export function isEngineGone(error: unknown): boolean {
-  return grpcErrorIn(error)?.code === UNAVAILABLE;
+  return grpcErrorIn(error)?.code === GRPC.UNAVAILABLE;
 }
 
 /**
