@@ -11,15 +11,15 @@ import { PRIVATE_FILE, PRIVATE_FOLDER } from './file.ts';
 /** Largest number of writes in one batch: the first caller waits for the last. */
 const MAX_BATCH = 16;
 
-/** The greatest number after the name of a file that is not whole yet; `ResultStore` removes those of killed processes. */
-const MOST_NUMBER = 2 ** 47;
+/** So many numbers may follow the name of a file that is not whole yet. `ResultStore` removes those files that killed processes left. */
+const NUMBERS = 2 ** 47;
 
 /**
  * Writes a file aside, syncs it, and renames it. Several are written for each task: write-file-atomic takes 0.9 to 1.0 ms of CPU for one,
  * mostly to resolve links and to copy owner and mode, and this takes 0.5.
  */
-async function replaceFile(path: string, text: string): Promise<void> {
-  const aside = `${path}.${randomInt(MOST_NUMBER)}`;
+export async function replaceFile(path: string, text: string): Promise<void> {
+  const aside = `${path}.${randomInt(NUMBERS)}`;
   try {
     const file = await open(aside, 'wx', PRIVATE_FILE.mode);
     try {

@@ -2,7 +2,6 @@ import type { KeyObject } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { opendir, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import writeFileAtomic from 'write-file-atomic';
 import { ServiceError } from '../service/exit.ts';
 import { tildePath } from '../service/files.ts';
 import { isoSeconds } from '../shared/format.ts';
@@ -10,9 +9,8 @@ import type { PendingFile, Question, ResultFile, Timings } from '../shared/resul
 import { rowsAsked } from '../shared/map.ts';
 import { notificationId, rowTaskId } from '../shared/task-id.ts';
 import { viewOfAsked, type FileNote, type TaskView } from '../shared/task.ts';
-import { BatchWriter, type Batch } from './atomic-writer.ts';
+import { BatchWriter, replaceFile, type Batch } from './atomic-writer.ts';
 import {
-  PRIVATE_FILE,
   absentIfDamaged,
   byCompletion,
   checkedId,
@@ -353,13 +351,13 @@ export class ResultStore {
   async prepare(): Promise<void> {
     await this.writer.exclusively(async () => {
       for (const name of await readdir(this.folder)) {
-        // Temporary files of write-file-atomic are named `<name>.<number>`.
+        // Files that were not whole yet are named `<name>.<number>`.
         if (/^(?:pending-kimi-|kimi-|latest).*\.json\.\d+$/.test(name))
           await rm(join(this.folder, name), { force: true });
       }
       if (!this.inbox.exists || !this.retries.exists) await this.createFolders();
       const probe = join(this.folder, `.probe-${process.pid}`);
-      await writeFileAtomic(probe, '', PRIVATE_FILE);
+      await replaceFile(probe, '');
       await rm(probe);
     });
   }

@@ -6,9 +6,9 @@ import { TASK_ID } from '../shared/task-id.ts';
 import type { Batch } from './atomic-writer.ts';
 import { PRIVATE_FILE, PRIVATE_FOLDER, checkedId } from './file.ts';
 
-/** A folder with one file per result of some kind, so that these are found without reading all results. */
+/** A folder with one file per task of some kind, so that these are found without reading all results. */
 export class TaskFolder {
-  constructor(private readonly folder: string) {}
+  constructor(protected readonly folder: string) {}
 
   get exists(): boolean {
     return existsSync(this.folder);

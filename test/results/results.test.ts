@@ -760,11 +760,11 @@ it('lists a map that is under way without the engine, with its rows that have en
 it('a removed task is remembered for a day', async () => {
   const { folder, removed } = new ResultStore(await temporaryFolder());
   expect(await removed.ids()).toEqual(new Set());
-  await removed.add(OLD);
-  await removed.add(OTHER);
+  await removed.note(OLD);
+  await removed.note(OTHER);
   expect(await removed.ids()).toEqual(new Set([OLD, OTHER]));
   const yesterday = Date.now() / 1000 - 25 * 3_600;
   await utimes(join(folder, '.removed', OLD), yesterday, yesterday);
-  await removed.add(NEW);
+  await removed.note(NEW);
   expect(await removed.ids()).toEqual(new Set([NEW, OTHER]));
 });
