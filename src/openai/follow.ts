@@ -46,7 +46,7 @@ export async function* follow(
       if (news && (news.content !== '' || news.reasoning !== '')) yield news;
       if (saved.signal.aborted || performance.now() >= checkAt) {
         const now = saved.signal.aborted ? undefined : await unlessAway(tasks.find(task_id));
-        const result = now && !isOver(now) ? undefined : await unlessAway(tasks.result(task_id));
+        const result = now && !hasOutcome(now) ? undefined : await unlessAway(tasks.result(task_id));
         if (result) {
           yield { result };
           return;
@@ -69,8 +69,8 @@ export async function* follow(
   }
 }
 
-/** @returns whether a task has an outcome, or will have none. */
-export function isOver({ state, ended, missing_file: missing }: Standing): boolean {
+/** @returns whether a task has an outcome, which may not be saved yet, or will have none. */
+export function hasOutcome({ state, ended, missing_file: missing }: Standing): boolean {
   return isOutcome(state) || ended !== undefined || missing !== undefined;
 }
 

@@ -20,7 +20,7 @@ import { chatIn, chunksOf, completionOf, secondsOf } from './chat.ts';
 import { invalidValue, OpenAiError, openAiErrorHandler, saidOrLogged } from './errors.ts';
 import { eventsOf } from './events.ts';
 import { routeFiles } from './files.ts';
-import { follow, isOver, outcomeOf, type Update } from './follow.ts';
+import { follow, hasOutcome, outcomeOf, type Update } from './follow.ts';
 import { findTask, idOf } from './ids.ts';
 import { askedOf, responseOf, type AskedOf, type ResponseObject } from './response-object.ts';
 import { responseIn } from './responses.ts';
@@ -279,11 +279,11 @@ async function* noting(updates: ReturnType<typeof follow>, exchange: Exchange): 
 /** Shows a response as it is now. */
 async function show(exchange: Exchange, now: Standing, asked = askedIn(now)): Promise<void> {
   const { tasks, response } = exchange;
-  const result = isOver(now) ? await unlessAway(tasks.result(now.task_id)) : undefined;
+  const result = hasOutcome(now) ? await unlessAway(tasks.result(now.task_id)) : undefined;
   if (result) {
     noteOnceSent(exchange, result);
     response.json(responseOf(await askedThen(tasks, result), result));
-  } else response.json(responseOf(asked, isOver(now) ? 'dispatched' : now.state));
+  } else response.json(responseOf(asked, hasOutcome(now) ? 'dispatched' : now.state));
 }
 
 /** @returns what is known of what was asked while a task has no result. */
