@@ -21,8 +21,8 @@ export function settingsDigest(env: NodeJS.ProcessEnv): string {
 }
 
 /**
- * 64 bits by FNV-1a with two offsets. `node:crypto` would take 4 ms of every command to load; this tells one user's settings apart, and keeps what
- * an address may hold, such as a password, out of a file.
+ * @returns two checksums of 32 bits, made as FNV-1a with two start values and factors. They tell the settings of one user apart, and keep a
+ *   password in an address out of `stack.json`. A digest of `node:crypto` would take each command 4 ms to load.
  */
 function checksum(text: string): string {
   let [one, other] = [0x811c9dc5, 0x01000193];

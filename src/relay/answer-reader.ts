@@ -7,9 +7,8 @@ import type { Piece, ToolCallPart } from './answer.ts';
 import { kimiFinishReason } from './finish-reason.ts';
 
 /**
- * Longest JSON body or stream event, in UTF-16 units. The longest answer (`MAX_ANSWER_CHARS` in request.ts, 4 Mi units) takes 6 units of
- * JSON for each of its own if all are escaped (`\uXXXX`), so 24 Mi. Rounded up to a power of two, which leaves room for ids, usage and
- * tool calls.
+ * Longest JSON body or stream event, in UTF-16 units. The longest answer has 4 Mi units (`MAX_ANSWER_CHARS` in request.ts). JSON may
+ * write each of them with six (`\uXXXX`), which makes 24 Mi. The other 8 Mi are for ids, usage and tool calls.
  */
 const MAX_PIECE_CHARS = 32 * 1024 * 1024;
 

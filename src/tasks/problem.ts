@@ -23,7 +23,7 @@ export interface Problems {
   not_paused: { task_id: string };
   /** The task may still save a result, so it cannot be removed. */
   still_open: { task_id: string };
-  /** Another task needs the result of this one, so it cannot be removed: a row its map, and a map the one that retried its failed rows. */
+  /** The task cannot be removed, as `by` needs its result: the map of this row, or the map that retried the failed rows of this one. */
   needed: { task_id: string; by: string };
   /** No worker answers. */
   no_worker: { task_id?: string };
