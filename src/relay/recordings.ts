@@ -99,10 +99,10 @@ export class ReceivedStore {
     return readLine(content, recordedEnd) as RecordedEnd | undefined;
   }
 
-  /** Removes what was received. That it was delivered is remembered until the engine knows. */
+  /** Removes what was received. That it was delivered is remembered until the engine knows: on the disk, since Kimi would be asked again. */
   async delivered(task_id: string, outcome: string): Promise<void> {
     const end = this.endPath(task_id);
-    await writeFile(end, JSON.stringify({ delivered: outcome } satisfies RecordedEnd), { mode: 0o600 });
+    await writeFile(end, JSON.stringify({ delivered: outcome } satisfies RecordedEnd), { mode: 0o600, flush: true });
     for (const name of await this.filesOf(task_id)) {
       if (name !== basename(end)) await rm(join(this.folder, name), { force: true });
     }

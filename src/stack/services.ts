@@ -12,7 +12,9 @@ import { createLog } from '../service/log.ts';
 import { checkPorts } from '../service/ports.ts';
 import type { Service } from '../service/run.ts';
 import { engineOptions } from '../temporal/client.ts';
+import { committed, syncEngine } from '../temporal/group-commit.ts';
 import { startWebhook } from '../webhook/start.ts';
+import { DATABASE } from './engine-database.ts';
 import { prepareNamespace } from './engine-settings.ts';
 import type { ServicesState } from './plan.ts';
 import { metricsPort, metricsUrls } from './ports.ts';
@@ -67,6 +69,7 @@ export function configOf(service: keyof typeof SECRETS_OF, config: Config): Conf
 /** Starts the webhook, then the others, which need the engine. @throws {ServiceError} if one cannot start. */
 export async function startServices(given: Config, engine: string | undefined): Promise<Service> {
   const isRelayed = usesRelay(given);
+  if (engine !== undefined) syncOften(join(given.KIMI_HOME, DATABASE));
   const webhook = await startLogged('webhook', startWebhook, configOf('webhook', given));
   const config = { ...given, ...(await addressesOf(given, isRelayed, webhook.port)) };
   if (engine !== undefined) while (!(await prepareNamespace(engine))) await pause(ENGINE_POLL_MS);
@@ -83,6 +86,16 @@ export async function startServices(given: Config, engine: string | undefined): 
     },
     stopped: allStopped(running),
   };
+}
+
+/** How often the log of the embedded engine is synced at least, in milliseconds. */
+const SYNC_MS = 1_000;
+
+/** What nobody waits for, a change made in the Web UI say, is on the disk soon, too. */
+function syncOften(database: string): void {
+  syncEngine(database);
+  // Whoever waits for a sync is told of its failure.
+  setInterval(() => void committed().catch(() => {}), SYNC_MS).unref();
 }
 
 async function allStopped(services: Service[]): Promise<void> {

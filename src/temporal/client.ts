@@ -16,6 +16,7 @@ import { isLoopback } from '../service/http.ts';
 import { ConfigError, type ConfigProblem } from '../config/problems.ts';
 import { NAMESPACE, SEARCH_ATTRIBUTES } from '../shared/names.ts';
 import { EngineUnreachable, type CredentialsProblem } from './engine-unreachable.ts';
+import { returnCommitted } from './group-commit.ts';
 import { connect as connectTls } from 'node:tls';
 
 /** Default address of a Temporal server. */
@@ -116,6 +117,7 @@ export async function connectClient(
       channelArgs: channelArgs(connectionOptions.address),
       connectTimeout: CONNECT_TIMEOUT_MS,
     });
+    returnCommitted(connection);
     return new Client({ connection, namespace, dataConverter });
   } catch (error) {
     throw await unreachable(connectionOptions, error);
@@ -128,6 +130,7 @@ export async function connectClient(
 export function lazyClient(dataConverter: DataConverter, env: NodeJS.ProcessEnv = process.env): Client {
   const { connectionOptions, namespace } = engineOptions(env);
   const connection = Connection.lazy({ ...connectionOptions, channelArgs: channelArgs(connectionOptions.address) });
+  returnCommitted(connection);
   return new Client({ connection, namespace, dataConverter });
 }
 

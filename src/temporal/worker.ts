@@ -20,6 +20,7 @@ import { openPayloads } from './payloads/converter.ts';
 import { listen } from '../service/ports.ts';
 import { taskIdIn } from '../shared/task-id.ts';
 import { traced } from '../service/tracing.ts';
+import { committed, returnCommitted } from './group-commit.ts';
 import { OwnThreadWorker } from './own-thread-worker.ts';
 import { engineOptions, ensureSearchAttributes, unreachable } from './client.ts';
 
@@ -107,17 +108,19 @@ export function workflowLabels({ options: { namespace, taskQueue } }: Worker, wo
   return { namespace, taskQueue, workflowType };
 }
 
-/** Each activity of a task is a span of its trace. */
-const TRACING: WorkerInterceptors = {
+/**
+ * Each activity of a task is a span of its trace. It runs when what the engine decided before is on the disk. A local one does not wait: what it
+ * does is repeated if its workflow task is.
+ */
+const AROUND_ACTIVITIES: WorkerInterceptors = {
   activity: [
-    ({ info: { activityId, activityType, workflowExecution } }) => ({
+    ({ info: { activityId, activityType, isLocal, workflowExecution } }) => ({
       inbound: {
-        execute: async (input, next) =>
-          await traced(
-            taskIdIn(workflowExecution?.workflowId ?? activityId),
-            activityType,
-            async () => await next(input),
-          ),
+        execute: async (input, next) => {
+          if (!isLocal) await committed();
+          const task_id = taskIdIn(workflowExecution?.workflowId ?? activityId);
+          return await traced(task_id, activityType, async () => await next(input));
+        },
       },
     }),
   ],
@@ -161,6 +164,7 @@ export async function createWorkers(config: Config, works: [Work, ...Work[]]): P
   } catch (error) {
     throw await unreachable(connectionOptions, error);
   }
+  returnCommitted(connection);
   await ensureSearchAttributes(connection, namespace);
   const { dataConverter } = openPayloads(config);
   const WorkerOfThread = config.KIMI_WORKFLOW_THREAD === 'own' ? OwnThreadWorker : Worker;
@@ -172,7 +176,7 @@ export async function createWorkers(config: Config, works: [Work, ...Work[]]): P
           namespace,
           ...(workflows && { workflowBundle: { codePath } }),
           dataConverter,
-          interceptors: TRACING,
+          interceptors: AROUND_ACTIVITIES,
           stickyQueueScheduleToStartTimeout: STICKY_SCHEDULE_TO_START_MS,
           shutdownGraceTime: SHUTDOWN_GRACE_MS,
           // The workflow of a waiting task takes some 0.3 MB of memory. Beyond this many, the oldest is replayed when needed.
