@@ -1,7 +1,7 @@
 import express, { type Express, type Request, type RequestHandler } from 'express';
 import type { Logger } from 'pino';
 import { openAi, type OpenAiOptions } from '../openai/router.ts';
-import { allow, createApp, refuseOthers, requireUtf8 } from '../service/express.ts';
+import { allow, createApp, refuseOthers, requireUtf8, type App } from '../service/express.ts';
 import { HttpError } from '../service/http.ts';
 import { MAX_FILE_BYTES, MAX_PROMPT_BYTES } from '../shared/task.ts';
 import { OwnTasks } from '../tasks/own.ts';
@@ -43,7 +43,7 @@ export function createApi(
   log: Logger,
   authenticate: RequestHandler[] = [fromThisUser],
   { openAi: forOpenAi, mcp, streams = new EventStreams(new TaskEvents(open)) }: ApiParts = {},
-): Express {
+): App {
   const app = createApp().enable('strict routing').enable('case sensitive routing').set('etag', 'weak');
   const tasksFor: TasksFor = async (request) => {
     const caller = callerOf(request);

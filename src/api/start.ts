@@ -54,13 +54,14 @@ export async function startApi({ config, tasks, hasSocket, log }: ApiOptions): P
       mcp: (tasksFor) => createMcp(tasksFor, events, config.KIMI_LANG, log),
       streams: new EventStreams(events, { isValid: async (caller) => await isStillValid(home, caller), live }),
     });
-    const server = createServer({ headersTimeout: HEADERS_TIMEOUT_MS }, app);
+    const server = createServer({ headersTimeout: HEADERS_TIMEOUT_MS, ...app.classes }, app);
     port = await listen(server, { host, port: wanted }, 'KIMI_API_PORT');
     servers.push(server);
   }
   if (hasSocket) {
     const streams = new EventStreams(events, { live });
-    const server = createServer(createApi(tasks, log, [fromThisUser], { openAi, streams }));
+    const app = createApi(tasks, log, [fromThisUser], { openAi, streams });
+    const server = createServer(app.classes, app);
     try {
       await listenOnSocket(server, socketPath(home));
       servers.push(server);

@@ -1,23 +1,31 @@
-import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
-import type { Express, Request, RequestHandler, Response } from 'express';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Request, RequestHandler, Response } from 'express';
 import type { Logger } from 'pino';
-import { withProof } from './proof.ts';
 import { MalformedCallback, parseCallback } from '../kimi/answer.ts';
 import { MAX_CALLBACK_BYTES, type Callback } from '../shared/callback.ts';
 import { TASK_ID } from '../shared/task-id.ts';
 import type { Ingest } from './ingest.ts';
 import { Undeliverable, unknownTask, type UndeliverableReason } from './signal.ts';
-import { allow, createApp, errorHandler, notFound, pathOf, sendError } from '../service/express.ts';
+import {
+  allow,
+  createApp,
+  errorHandler,
+  notFound,
+  pathOf,
+  sendError,
+  type App,
+  type AppListener,
+} from '../service/express.ts';
 import { HttpError } from '../service/http.ts';
 import { JournalUnavailable } from './journal.ts';
 import { countAnswer, noteAccepted } from './metrics.ts';
-import { BodyReader, UnreadBody } from './body.ts';
+import { BodyReader, UnreadBody, parseJson } from './body.ts';
 import { traced } from '../service/tracing.ts';
 import { BadSignature, createVerifier } from './signature.ts';
 
 export interface WebhookOptions {
   ingest: Ingest;
-  /** Secrets that callbacks may be signed with; several during a rotation. Proofs are made with the first. */
+  /** Secrets that callbacks may be signed with; several during a rotation. */
   secrets: readonly string[];
   /** Serves the live report at `/`; absent if the dashboard is off. */
   dashboard?: RequestHandler | undefined;
@@ -34,7 +42,7 @@ const UNDELIVERABLE: Record<UndeliverableReason, number> = { unknown_task: 404, 
 const BODIES_BYTES = 256 * 1024 * 1024;
 
 /** The webhook endpoint (docs/http-api.md), its health checks and the dashboard. */
-export function createWebhook(options: WebhookOptions): RequestListener {
+export function createWebhook(options: WebhookOptions): AppListener {
   const { ingest, dashboard, log } = options;
   const app = createApp().enable('strict routing').enable('case sensitive routing');
 
@@ -74,12 +82,12 @@ function receiveCallback({ ingest, secrets, log }: WebhookOptions): RequestHandl
     const received_at = Date.now();
     verify(body);
     const { taskId } = request.params;
-    const callback = withProof({ ...read(body), received_at }, secrets[0] ?? '');
+    const callback = { ...read(body), received_at };
     if (callback.metadata.task_id !== taskId) {
       throw new HttpError(400, 'task_mismatch', 'metadata.task_id is not the task in the path');
     }
     if (!TASK_ID.test(taskId)) throw refusal(unknownTask(taskId));
-    const accepted = traced(taskId, 'callback', async () => await ingest.accept(callback));
+    const accepted = traced(taskId, 'callback', async () => await ingest.accept(callback, body));
     const status = await accepted.catch((error: unknown) => {
       throw refusal(error);
     });
@@ -109,7 +117,7 @@ function requireJson(request: Pick<Request, 'is' | 'get'>): void {
 function read(body: Buffer): Callback {
   let json: unknown;
   try {
-    json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body));
+    json = parseJson(body);
   } catch {
     throw new HttpError(400, 'invalid_json', 'the body is not JSON in UTF-8');
   }
@@ -137,7 +145,7 @@ function known(error: unknown): HttpError | undefined {
 }
 
 /** Adds the error answers, which are counted and logged. */
-function withErrors(app: Express, log: Logger): RequestListener {
+function withErrors(app: App, log: Logger): AppListener {
   const logRefusal = createRefusalLog(log);
   const unexpected = new HttpError(500, 'internal_error', 'an unexpected error; it is in the webhook’s log');
   const send = (answer: HttpError, response: Response): void => {
@@ -156,11 +164,12 @@ function withErrors(app: Express, log: Logger): RequestListener {
   const answerError = errorHandler({ known, unexpected, retryAfterS: RETRY_AFTER_S, send, log });
   app.use(answerError);
   // Outside of the app, since express calls none of its handlers if a request target has no path.
-  return (request: IncomingMessage, response: ServerResponse) => {
+  const listener = (request: IncomingMessage, response: ServerResponse): void => {
     app(request as Request, response as Response, (error: unknown = notFound()) => {
       answerError(error, request as Request, response as Response, () => {});
     });
   };
+  return Object.assign(listener, { classes: app.classes });
 }
 
 /** How many refusals are logged in full per minute: enough to see what is wrong, too few to fill a disk (8 MB a day). */

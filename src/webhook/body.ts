@@ -16,6 +16,13 @@ export interface BodyLimits {
   budgetBytes: number;
 }
 
+const UTF8 = new TextDecoder('utf-8', { fatal: true });
+
+/** Reads a body as JSON; a byte order mark is skipped. @throws if it is not JSON in UTF-8 */
+export function parseJson(body: Buffer): unknown {
+  return JSON.parse(UTF8.decode(body));
+}
+
 /** Initial buffer of a body, in bytes; most callbacks need no more. */
 const FIRST_BYTES = 4096;
 

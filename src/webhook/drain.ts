@@ -7,6 +7,7 @@ import { TASK_ID } from '../shared/task-id.ts';
 import { writeDeadLetter, type DeadLetter } from './dead-letters.ts';
 import { DamagedEntry, type Journal, type JournalEntry, type JournalKey } from './journal.ts';
 import { countDeadLetter } from './metrics.ts';
+import { withProof } from './proof.ts';
 import { POLL_MS, isLarge, rest, type BurstDetector, type LargeCallbacks, type WorkerPace } from './pace.ts';
 import { EngineUnavailable, Undeliverable, engineAnswers, signalTask } from './signal.ts';
 
@@ -15,6 +16,8 @@ export interface DrainOptions {
   journal: Journal;
   /** Folder of dead letters: callbacks that no task accepts. */
   deadLetters: string;
+  /** Makes the callbacks' proofs. */
+  secret: string;
   log: Logger;
   burst: BurstDetector;
   large: LargeCallbacks;
@@ -84,7 +87,8 @@ export class JournalDrain {
 
   /** Ends the wait of an empty journal. */
   wake(): void {
-    this.wakeUp.abort();
+    // A signal that is aborted again makes another error, with its stack.
+    if (!this.wakeUp.signal.aborted) this.wakeUp.abort();
   }
 
   /** Resolves when nothing is in progress; `stopping` has to be aborted before. */
@@ -190,9 +194,9 @@ export class JournalDrain {
 
   /** @returns whether the engine has the callback; false if it is a dead letter. @throws if it has to wait. */
   private async signalOrBury(key: JournalKey, entry: JournalEntry): Promise<boolean> {
-    const { client, large, log } = this.options;
+    const { client, secret, large, log } = this.options;
     const { task_id, callback } = entry;
-    const signal = async () => await signalTask(client, callback, SIGNAL_TIMEOUT_MS);
+    const signal = async () => await signalTask(client, withProof(callback, secret), SIGNAL_TIMEOUT_MS);
     try {
       const status = await (isLarge(callback) ? large.inTurn(callback.metadata.task_id, signal) : signal());
       log.info({ task_id, status, waited_ms: ageOf(entry) }, 'callback');

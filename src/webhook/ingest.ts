@@ -3,12 +3,16 @@ import { MAX_CALLBACK_BYTES, type Callback } from '../shared/callback.ts';
 import { JournalDrain, type DrainOptions } from './drain.ts';
 import { JournalUnavailable } from './journal.ts';
 import { BurstDetector, LargeCallbacks, WorkerPace, isLarge } from './pace.ts';
+import { withProof } from './proof.ts';
 import { Undeliverable, engineAnswers, signalTask, type Signalled } from './signal.ts';
 
-export interface IngestOptions extends Pick<DrainOptions, 'client' | 'journal' | 'deadLetters' | 'log'> {
+export interface IngestOptions extends Pick<DrainOptions, 'client' | 'journal' | 'deadLetters' | 'secret' | 'log'> {
   /** How long one callback waits for a worker, in milliseconds. */
   paceMs?: number | undefined;
 }
+
+/** A callback, and when it arrived. */
+type ReceivedCallback = Callback & { received_at: number };
 
 /** Answer of the webhook's `/readyz`. */
 export interface IngestStatus {
@@ -57,37 +61,38 @@ export class Ingest {
   /**
    * Accepts a callback.
    *
+   * @param body its bytes, which the journal keeps
    * @returns `queued` if it is in the journal and will be signalled later.
    * @throws {Undeliverable} if no task will ever accept it.
    * @throws {@link JournalUnavailable} if it was not accepted and should be sent again.
    */
-  async accept(callback: Callback): Promise<Signalled | 'queued'> {
-    if (isLarge(callback)) return await this.acceptLarge(callback);
+  async accept(callback: ReceivedCallback, body: Buffer): Promise<Signalled | 'queued'> {
+    if (isLarge(callback)) return await this.acceptLarge(callback, body);
     // Callbacks one after the other are no burst, however fast.
     if (this.accepting > 0) this.burst.noteArrival();
     this.accepting += 1;
     try {
-      return await this.signalOrKeep(callback);
+      return await this.signalOrKeep(callback, body);
     } finally {
       this.accepting -= 1;
     }
   }
 
-  private async acceptLarge(callback: Callback): Promise<Signalled | 'queued'> {
-    if (this.large.isFull) return await this.keep(callback);
-    return await this.large.inTurn(callback.metadata.task_id, async () => await this.signalOrKeep(callback));
+  private async acceptLarge(callback: ReceivedCallback, body: Buffer): Promise<Signalled | 'queued'> {
+    if (this.large.isFull) return await this.keep(callback, body);
+    return await this.large.inTurn(callback.metadata.task_id, async () => await this.signalOrKeep(callback, body));
   }
 
-  private async signalOrKeep(callback: Callback): Promise<Signalled | 'queued'> {
-    return (await this.signalNow(callback)) ?? (await this.keep(callback));
+  private async signalOrKeep(callback: ReceivedCallback, body: Buffer): Promise<Signalled | 'queued'> {
+    const isDirect = this.accepting <= MAX_DIRECT && !this.burst.isBurst && this.isJournalEmpty();
+    return (isDirect ? await this.signalNow(callback) : undefined) ?? (await this.keep(callback, body));
   }
 
   /** @returns `undefined` if the callback should be journaled. */
   private async signalNow(callback: Callback): Promise<Signalled | undefined> {
-    const { client, log } = this.options;
-    if (this.accepting > MAX_DIRECT || this.burst.isBurst || !this.isJournalEmpty()) return undefined;
+    const { client, secret, log } = this.options;
     try {
-      return await signalTask(client, callback, DIRECT_TIMEOUT_MS);
+      return await signalTask(client, withProof(callback, secret), DIRECT_TIMEOUT_MS);
     } catch (error) {
       if (error instanceof Undeliverable) throw error;
       const { task_id } = callback.metadata;
@@ -96,8 +101,8 @@ export class Ingest {
     }
   }
 
-  private async keep(callback: Callback): Promise<'queued'> {
-    await this.options.journal.append(callback);
+  private async keep({ metadata, received_at }: ReceivedCallback, body: Buffer): Promise<'queued'> {
+    await this.options.journal.append(metadata.task_id, received_at, body);
     this.drain.wake();
     return 'queued';
   }

@@ -5,8 +5,10 @@ import { dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { open, type RootDatabase } from 'lmdb';
 import { pino, type Logger } from 'pino';
+import { parseCallback } from '../kimi/answer.ts';
 import type { Callback } from '../shared/callback.ts';
 import { TASK_ID } from '../shared/task-id.ts';
+import { parseJson } from './body.ts';
 import { countSetAside, repairJournal } from './journal-repair.ts';
 import { freeBytes, syncFolderSync } from '../service/files.ts';
 
@@ -16,9 +18,15 @@ const BLOCK_BYTES = 512;
 /** A callback that is waiting for the engine. */
 export interface JournalEntry {
   task_id: string;
-  /** When the webhook accepted it. ISO 8601, UTC. */
+  /** When the webhook received it. ISO 8601, UTC. */
   received_at: string;
   callback: Callback;
+}
+
+/** Number of entries, and what they take on the disk. */
+interface Size {
+  entries: number;
+  bytes: number;
 }
 
 /** Key of an entry: time of arrival in milliseconds, process that accepted it, number within that process, task. */
@@ -46,7 +54,8 @@ export class DamagedEntry extends Error {
 }
 
 /**
- * Callbacks that were accepted and not delivered yet, on the webhook's disk: an LMDB store in its own folder.
+ * Callbacks that were accepted and not delivered yet, on the webhook's disk: an LMDB store in its own folder. An entry's value is
+ * the callback's body as it was received: in a flood nothing is made of it that the answer does not need.
  * Several processes may share a folder; each sees all entries.
  */
 export class Journal {
@@ -55,8 +64,10 @@ export class Journal {
   private count = 0;
   /** Latest time used in a key: a clock that is set back must not change the order. */
   private newest = 0;
+  /** What is in the store, counted since the last of our writes. */
+  private stored: Size | undefined;
   /** Entries that are being written. */
-  private readonly pending = { entries: 0, bytes: 0 };
+  private readonly pending: Size = { entries: 0, bytes: 0 };
 
   /** A store is checked for damage when it is opened for the first time. */
   private isChecked = false;
@@ -69,11 +80,11 @@ export class Journal {
   ) {}
 
   /** Number of entries, and their bytes. */
-  get size(): { entries: number; bytes: number } {
-    const { entryCount, pageSize, treeBranchPageCount, treeLeafPageCount, overflowPages } =
-      this.opened().getStats() as StoreStats;
-    const pages = treeBranchPageCount + treeLeafPageCount + overflowPages;
-    return { entries: entryCount + this.pending.entries, bytes: pages * pageSize + this.pending.bytes };
+  get size(): Size {
+    // While one of ours is being written, what the store has counted is not asked for again: it also counts its free pages.
+    this.stored = (this.pending.entries > 0 && this.stored) || measure(this.opened());
+    const { entries, bytes } = this.stored;
+    return { entries: entries + this.pending.entries, bytes: bytes + this.pending.bytes };
   }
 
   /** Room for more entries, in bytes: what is free on the disk, and free pages of the file. */
@@ -98,27 +109,25 @@ export class Journal {
    *
    * @throws {JournalUnavailable}
    */
-  async append(callback: Callback): Promise<void> {
-    const { task_id } = callback.metadata;
-    const entry: JournalEntry = { task_id, received_at: new Date().toISOString(), callback };
-    const value = Buffer.from(JSON.stringify(entry));
+  async append(task_id: string, received_at: number, body: Buffer): Promise<void> {
     const store = this.opened();
-    if (this.size.bytes + value.length > this.maxBytes) {
+    if (this.size.bytes + body.length > this.maxBytes) {
       throw new JournalUnavailable(
         `the journal ${this.folder} is full (KIMI_JOURNAL_MAX_BYTES=${this.maxBytes}): the callback of task ${task_id} was not stored`,
       );
     }
-    this.newest = Math.max(this.newest, Date.now());
+    this.newest = Math.max(this.newest, received_at);
     this.pending.entries += 1;
-    this.pending.bytes += value.length;
+    this.pending.bytes += body.length;
     try {
       this.count += 1;
-      await written(store.put([this.newest, this.process, this.count, task_id], value));
+      await store.put([this.newest, this.process, this.count, task_id], body);
     } catch (error) {
-      throw this.unavailable(error);
+      throw this.unavailable(await reasonOf(error));
     } finally {
+      this.stored = undefined;
       this.pending.entries -= 1;
-      this.pending.bytes -= value.length;
+      this.pending.bytes -= body.length;
     }
   }
 
@@ -142,7 +151,7 @@ export class Journal {
   read(key: JournalKey): JournalEntry | undefined {
     const value = this.opened().get(key);
     if (!value) return undefined;
-    const entry = asEntry(value);
+    const entry = asEntry(key, value);
     if (!entry) throw new DamagedEntry(value);
     return entry;
   }
@@ -150,9 +159,9 @@ export class Journal {
   /** Removes an entry from the disk. */
   async remove(key: JournalKey): Promise<void> {
     try {
-      await written(this.opened().remove(key));
+      await this.opened().remove(key);
     } catch (error) {
-      throw this.unavailable(error);
+      throw this.unavailable(await reasonOf(error));
     }
   }
 
@@ -168,14 +177,12 @@ export class Journal {
     const probe: JournalKey = [0, this.process, 0, 'probe'];
     try {
       // Written and removed in one transaction: no other process sees it.
-      await written(
-        store.batch(() => {
-          void store.put(probe, Buffer.alloc(0));
-          void store.remove(probe);
-        }),
-      );
+      await store.batch(() => {
+        void store.put(probe, Buffer.alloc(0));
+        void store.remove(probe);
+      });
     } catch (error) {
-      throw this.unavailable(error);
+      throw this.unavailable(await reasonOf(error));
     }
   }
 
@@ -227,14 +234,20 @@ export class Journal {
   }
 }
 
-function asEntry(value: Buffer): JournalEntry | undefined {
+function asEntry([received, , , task_id]: JournalKey, body: Buffer): JournalEntry | undefined {
   try {
-    const entry = JSON.parse(value.toString()) as JournalEntry | null;
-    const isEntry = entry && TASK_ID.test(entry.task_id) && entry.callback.metadata.task_id === entry.task_id;
-    return isEntry && Date.parse(entry.received_at) > 0 ? entry : undefined;
+    const callback = { ...parseCallback(parseJson(body)), received_at: received };
+    const isEntry = TASK_ID.test(task_id) && callback.metadata.task_id === task_id;
+    return isEntry ? { task_id, received_at: new Date(received).toISOString(), callback } : undefined;
   } catch {
     return undefined;
   }
+}
+
+function measure(store: RootDatabase<Buffer, JournalKey>): Size {
+  const { entryCount, pageSize, treeBranchPageCount, treeLeafPageCount, overflowPages } =
+    store.getStats() as StoreStats;
+  return { entries: entryCount, bytes: (treeBranchPageCount + treeLeafPageCount + overflowPages) * pageSize };
 }
 
 interface StoreStats {
@@ -249,11 +262,7 @@ interface StoreStats {
 const REASON_MS = 100;
 
 /** LMDB reports the reason of a failed write in a second promise, a property of the error. */
-async function written(write: Promise<boolean>): Promise<void> {
-  try {
-    await write;
-  } catch (error) {
-    const { commitError } = error as { commitError?: Promise<never> };
-    throw await Promise.race([commitError?.catch((reason: unknown) => reason), pause(REASON_MS, error)]);
-  }
+async function reasonOf(failure: unknown): Promise<unknown> {
+  const { commitError } = failure as { commitError?: Promise<never> };
+  return await Promise.race([commitError?.catch((reason: unknown) => reason), pause(REASON_MS, failure)]);
 }

@@ -1,5 +1,6 @@
 import { createServer, STATUS_CODES, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
+import type { RequestClasses } from '../service/express.ts';
 import { countAnswer } from './metrics.ts';
 
 /** Limits for unauthenticated clients. Times in milliseconds, sizes in bytes. */
@@ -32,8 +33,11 @@ const LIMITS: ServerLimits = {
 const LINGER_MS = 1_000;
 
 /** The webhook's HTTP server: limits, and answers to requests that Node cannot parse or that never end. */
-export function createWebhookServer(app: RequestListener, limits: Partial<ServerLimits> = {}): Server {
-  const { timeout, ...options } = { ...LIMITS, ...limits };
+export function createWebhookServer(
+  app: RequestListener,
+  changes: Partial<ServerLimits & RequestClasses> = {},
+): Server {
+  const { timeout, ...options } = { ...LIMITS, ...changes };
   // The `Host` header is not used here; Node would refuse a request without it, in plain text.
   const server = createServer({ ...options, requireHostHeader: false }, app).setTimeout(timeout);
   // Node would answer `100 Continue` before the app has seen the headers, and refuse other expectations itself.

@@ -82,14 +82,16 @@ export async function startWebhook(config: Config, log: Logger): Promise<Service
     client,
     journal,
     deadLetters: deadLettersFolder(config.KIMI_HOME),
+    secret: config.WEBHOOK_SECRET,
     log,
   });
-  const app = hostCheck(config.WEBHOOK_HOST, createWebhook({ ingest, secrets, dashboard, log }), {
+  const webhook = createWebhook({ ingest, secrets, dashboard, log });
+  const app = hostCheck(config.WEBHOOK_HOST, webhook, {
     origins: [callbackBaseUrl(config)],
     // Callbacks may use any host name and proxy, since they are signed. The dashboard has its own check.
     except: ({ url = '' }) => url.startsWith('/kimi/webhook/') || url === '/' || url.startsWith('/tasks/'),
   });
-  const server = createWebhookServer(app);
+  const server = createWebhookServer(app, webhook.classes);
   const port = await listen(server, { host: config.WEBHOOK_HOST, port: config.WEBHOOK_PORT }, 'WEBHOOK_PORT');
   const { KIMI_METRICS_HOST: metricsHost, KIMI_METRICS_PORT: metricsPort } = config;
   if (metricsPort !== undefined) {

@@ -38,10 +38,8 @@ export async function openEdge(limits: Partial<ServerLimits> = {}) {
       },
     },
   } as unknown as Client;
-  const server = createWebhookServer(
-    createWebhook({ ingest: await openIngest(client), secrets: [SECRET], log: silent }),
-    limits,
-  );
+  const app = createWebhook({ ingest: await openIngest(client), secrets: [SECRET], log: silent });
+  const server = createWebhookServer(app, { ...app.classes, ...limits });
   return { url: await serve(server), server, counts, signals: () => counts.signals };
 }
 

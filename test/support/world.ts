@@ -98,9 +98,8 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
   lifetime()(() => simulator.stop());
   const simulatorUrl = await serve(simulator.app);
   const ingest = await openIngest(engine);
-  const webhookUrl = await serve(
-    createWebhookServer(createWebhook({ ingest, secrets: [SECRET, NEXT_SECRET], log: silent })),
-  );
+  const webhook = createWebhook({ ingest, secrets: [SECRET, NEXT_SECRET], log: silent });
+  const webhookUrl = await serve(createWebhookServer(webhook, webhook.classes));
   const taskQueue = `test-${crypto.randomUUID()}`;
   const limits = { ...UNLIMITED, ...options.limits };
   const limiter = options.sharedLimiter === undefined ? limiterId(taskQueue) : sharedLimiterId(options.sharedLimiter);
@@ -232,7 +231,8 @@ export async function openIngest(
 ): Promise<Ingest> {
   const home = folder ?? (await temporaryFolder());
   const journal = new Journal(join(home, 'journal'), maxBytes);
-  const ingest = new Ingest({ client: engine, journal, deadLetters: deadLettersFolder(home), log: silent, paceMs });
+  const deadLetters = deadLettersFolder(home);
+  const ingest = new Ingest({ client: engine, journal, deadLetters, secret: SECRET, log: silent, paceMs });
   lifetime()(async () => await ingest.stop());
   return ingest;
 }

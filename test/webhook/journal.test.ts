@@ -11,7 +11,6 @@ import { readConfig } from '../../src/config/index.ts';
 import type { AnswerCallback } from '../../src/shared/callback.ts';
 import type { DeadLetter } from '../../src/webhook/dead-letters.ts';
 import { Journal, JournalUnavailable, type JournalKey } from '../../src/webhook/journal.ts';
-import { withProof } from '../../src/webhook/proof.ts';
 import { openPayloads } from '../../src/temporal/payloads/converter.ts';
 import { forgetWorker, noteSaved, noteWorker } from '../../src/tasks/worker-here.ts';
 import { sign } from '../../src/webhook/signature.ts';
@@ -41,6 +40,13 @@ async function open(folder: string, maxBytes = GIB): Promise<Journal> {
   return journal;
 }
 
+const bodyOf = (callback: AnswerCallback): Buffer => Buffer.from(JSON.stringify(callback));
+
+/** Stores a callback that arrives now, as the webhook does. */
+async function append(journal: Journal, callback: AnswerCallback): Promise<void> {
+  await journal.append(callback.metadata.task_id, Date.now(), bodyOf(callback));
+}
+
 function keysOf(journal: Journal): JournalKey[] {
   return [...journal.keys(2)].flat();
 }
@@ -59,7 +65,7 @@ describe('the journal', () => {
     const folder = join(await temporaryFolder(), 'home', 'journal');
     const ids = ['kimi-1-3', 'kimi-1-1', 'kimi-1-2', 'kimi-1-1', 'kimi-1-9'];
     const first = await open(folder);
-    for (const id of ids) await first.append(callbackFor(id));
+    for (const id of ids) await append(first, callbackFor(id));
     expect((await stat(folder)).mode & 0o777).toBe(0o700);
     await first.close();
 
@@ -70,27 +76,40 @@ describe('the journal', () => {
     expect(second.read(key as JournalKey)).toEqual({
       task_id: 'kimi-1-3',
       received_at: expect.stringMatching(/^\d{4}-.*Z$/),
-      callback: callbackFor('kimi-1-3'),
+      callback: { ...callbackFor('kimi-1-3'), received_at: expect.any(Number) },
     });
     await second.remove(key as JournalKey);
-    await second.append(callbackFor('kimi-1-4'));
+    await append(second, callbackFor('kimi-1-4'));
     expect(tasksOf(second)).toEqual([...ids.slice(1), 'kimi-1-4']);
   });
 
   it('accepts many entries at once, and an answer of 16 MB, whatever its characters', async () => {
     const journal = await open(join(await temporaryFolder(), 'journal'));
     const ids = Array.from({ length: 1_000 }, (_, i) => `kimi-1-${i}`);
-    await Promise.all(ids.map(async (id) => await journal.append(callbackFor(id))));
+    await Promise.all(ids.map(async (id) => await append(journal, callbackFor(id))));
     expect(tasksOf(journal)).toEqual(ids);
     const content = `\ud800${'x'.repeat(16 * 1024 * 1024)}`;
-    await journal.append(callbackFor('kimi-2-1', content));
-    expect(journal.read(keysOf(journal).at(-1) as JournalKey)?.callback).toEqual(callbackFor('kimi-2-1', content));
+    await append(journal, callbackFor('kimi-2-1', content));
+    expect(journal.read(keysOf(journal).at(-1) as JournalKey)?.callback).toMatchObject(
+      callbackFor('kimi-2-1', content.toWellFormed()),
+    );
+  });
+
+  it('keeps a body as it came, and reads it as the webhook did', async () => {
+    const journal = await open(join(await temporaryFolder(), 'journal'));
+    const sent = { ...callbackFor('kimi-1-1'), proof: 'a value of the sender', unused: 1 };
+    await journal.append('kimi-1-1', 1_700_000_000_000, Buffer.from(`\ufeff${JSON.stringify(sent, null, 2)}`));
+    expect(journal.read(keysOf(journal)[0] as JournalKey)).toEqual({
+      task_id: 'kimi-1-1',
+      received_at: '2023-11-14T22:13:20.000Z',
+      callback: { ...callbackFor('kimi-1-1'), received_at: 1_700_000_000_000 },
+    });
   });
 
   it('has a size limit: it refuses an entry beyond it, keeps the others, and has room again later', async () => {
     const folder = join(await temporaryFolder(), 'journal');
     const first = await open(folder, 1_000_000);
-    const outcomes = await Promise.allSettled(Array.from({ length: 20 }, async (_, n) => await first.append(big(n))));
+    const outcomes = await Promise.allSettled(Array.from({ length: 20 }, async (_, n) => await append(first, big(n))));
     const taken = outcomes.filter(({ status }) => status === 'fulfilled').length;
     expect(taken).toBeGreaterThan(5);
     expect(taken).toBeLessThan(10);
@@ -99,22 +118,22 @@ describe('the journal', () => {
 
     const second = await open(folder, 1_000_000);
     expect(second.size.bytes).toBeGreaterThan(taken * 100_000);
-    const refused = await failureOf(second.append(big(99)), JournalUnavailable);
+    const refused = await failureOf(append(second, big(99)), JournalUnavailable);
     expect(refused.message).toMatch(/full.*KIMI_JOURNAL_MAX_BYTES=1000000.*kimi-1-99/);
     for (const key of keysOf(second)) await second.remove(key);
     expect(second.size).toEqual({ entries: 0, bytes: 0 });
-    await second.append(big(99));
+    await append(second, big(99));
   });
 
   it('that cannot be opened says why, and works once it can be opened', async () => {
     const folder = join(await temporaryFolder(), 'journal');
     await writeFile(folder, '');
     const journal = await open(folder);
-    const refused = await failureOf(journal.append(callbackFor('kimi-1-1')), JournalUnavailable);
+    const refused = await failureOf(append(journal, callbackFor('kimi-1-1')), JournalUnavailable);
     expect(refused.message).toMatch(/cannot be written to \(.+\).*KIMI_JOURNAL_DIR/);
     await expect(journal.check()).rejects.toThrow(JournalUnavailable);
     await rm(folder);
-    await journal.append(callbackFor('kimi-1-1'));
+    await append(journal, callbackFor('kimi-1-1'));
     await journal.check();
     expect(tasksOf(journal)).toEqual(['kimi-1-1']);
   });
@@ -162,7 +181,7 @@ describe('a journal', () => {
     const folder = join(home, 'journal');
     const journal = await open(folder);
     const ids = Array.from({ length: 300 }, (_, n) => `kimi-1-${n}`);
-    await Promise.all(ids.map(async (id) => await journal.append(callbackFor(id, 'x'.repeat(200)))));
+    await Promise.all(ids.map(async (id) => await append(journal, callbackFor(id, 'x'.repeat(200)))));
     await journal.close();
     await damage(join(folder, 'data.mdb'));
 
@@ -187,7 +206,7 @@ describe('a journal', () => {
     const folder = join(home, 'journal');
     const journal = await open(folder);
     const ids = Array.from({ length: 300 }, (_, n) => `kimi-1-${n}`);
-    await Promise.all(ids.map(async (id) => await journal.append(callbackFor(id, 'x'.repeat(200)))));
+    await Promise.all(ids.map(async (id) => await append(journal, callbackFor(id, 'x'.repeat(200)))));
     await journal.close();
     const file = join(folder, 'data.mdb');
     await spoil(file, '"kimi-1-150"', spoilPage);
@@ -223,8 +242,8 @@ describe('an entry of the journal', () => {
     const task_id = await waitingTask(world);
     const home = await temporaryFolder();
     const journal = await open(join(home, 'journal'));
-    await journal.append(callbackFor('kimi-1-50', 'an answer that somebody has paid for'));
-    await journal.append(withProof(callbackFor(task_id), SECRET));
+    await append(journal, callbackFor('kimi-1-50', 'an answer that somebody has paid for'));
+    await append(journal, callbackFor(task_id));
     await journal.close();
     const file = join(home, 'journal', 'data.mdb');
     await spoil(file, '"choices":[{"message":{"content":"an answer', (bytes, at) => void bytes.fill(0, at, at + 4));
@@ -387,7 +406,7 @@ describe('while the engine', () => {
       letters.push(JSON.parse(await readFile(join(folder, name), 'utf8')) as DeadLetter);
     }
     const common = { message: expect.stringMatching(/\S/), received_at: expect.stringMatching(/Z$/) };
-    const noted = { received_at: expect.any(Number), proof: expect.stringMatching(/^[0-9a-f]{64}$/) };
+    const noted = { received_at: expect.any(Number) };
     expect(letters).toEqual([
       { ...common, task_id: 'kimi-1-1', reason: 'unknown_task', callback: { ...callbackFor('kimi-1-1'), ...noted } },
       { ...common, task_id: terminated, reason: 'task_closed', callback: { ...callbackFor(terminated), ...noted } },
@@ -429,10 +448,10 @@ describe('while the engine', () => {
     const [young, old, waiting] = [await waitingTask(world), await waitingTask(world), await waitingTask(world)];
     const journal = new Journal(join(home, 'journal'), GIB);
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() - 25 * 3_600_000 });
-    await journal.append(callbackFor(old, 'no'));
+    await append(journal, callbackFor(old, 'no'));
     vi.useRealTimers();
-    await journal.append(callbackFor(young, 'no'));
-    await journal.append(withProof(callbackFor(waiting, 'yes'), SECRET));
+    await append(journal, callbackFor(young, 'no'));
+    await append(journal, callbackFor(waiting, 'yes'));
     await journal.close();
 
     const { connection } = await engineClient();
@@ -499,7 +518,7 @@ async function forty(paceMs?: number) {
   // Few concurrently: on a busy machine the engine would not confirm them in time.
   const tasks = await pLimit(4).map(Array(40).fill('x'), async (prompt: string) => await world.start(prompt, {}, 0));
   for (const { status } of tasks) expect(status).toBe('pending');
-  for (const { task_id } of tasks) await journal.append(callbackFor(task_id));
+  for (const { task_id } of tasks) await append(journal, callbackFor(task_id));
   await journal.close();
   const ingest = await openIngest(world.client, { folder, paceMs });
   const delivered = async () => {
@@ -539,8 +558,8 @@ describe('callbacks in the journal', () => {
     const folder = await temporaryFolder();
     const journal = await open(join(folder, 'journal'));
     const [repeated, other] = [await world.start('x', {}, 0), await world.start('x', {}, 0)];
-    await Promise.all(Array.from({ length: 300 }, async () => await journal.append(callbackFor(repeated.task_id))));
-    await journal.append(callbackFor(other.task_id));
+    await Promise.all(Array.from({ length: 300 }, async () => await append(journal, callbackFor(repeated.task_id))));
+    await append(journal, callbackFor(other.task_id));
     await journal.close();
     const ingest = await openIngest(world.client, { folder, paceMs: 100 });
     await until(async () => (await ingest.status()).journal?.entries === 0);
@@ -556,12 +575,14 @@ describe('callbacks in the journal', () => {
     const tasks = await pLimit(4).map(Array(10).fill('x'), async (prompt: string) => await world.start(prompt, {}, 0));
     const [repeated, ...others] = tasks.map(({ task_id }) => task_id) as [string, ...string[]];
     const callbacks = [repeated, ...others].map((task_id) => callbackFor(task_id));
-    const answers = await Promise.all(callbacks.map(async (callback) => await ingest.accept(callback)));
+    const accept = async (callback: AnswerCallback): Promise<string> =>
+      await ingest.accept({ ...callback, received_at: Date.now() }, bodyOf(callback));
+    const answers = await Promise.all(callbacks.map(accept));
     // The sixth callback makes it a burst.
     expect(answers.slice(5)).toEqual(others.slice(4).map(() => 'queued'));
     const again = Array.from({ length: 8 }, () => callbackFor(repeated));
     await until(async () => {
-      await Promise.all(again.map(async (callback) => await ingest.accept(callback)));
+      await Promise.all(again.map(accept));
       const signals = await Promise.all(others.map(async (task_id) => await signalsOf(world, task_id)));
       return signals.every((signalled) => signalled.length === 1);
     });
