@@ -1,4 +1,5 @@
 import { setMaxListeners } from 'node:events';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { MAX_CALLBACK_BYTES, type Callback } from '../shared/callback.ts';
 import { JournalDrain, type DrainOptions } from './drain.ts';
 import { JournalUnavailable } from './journal.ts';
@@ -84,8 +85,13 @@ export class Ingest {
   }
 
   private async signalOrKeep(callback: ReceivedCallback, body: Buffer): Promise<Signalled | 'queued'> {
-    const isDirect = this.accepting <= MAX_DIRECT && !this.burst.isBurst && this.isJournalEmpty();
-    return (isDirect ? await this.signalNow(callback) : undefined) ?? (await this.keep(callback, body));
+    // The others that have arrived by now are counted first: if it is a burst, a signal's task would take the processor from them.
+    if (this.accepting > 1 && this.isDirect) await nextTurn();
+    return (this.isDirect ? await this.signalNow(callback) : undefined) ?? (await this.keep(callback, body));
+  }
+
+  private get isDirect(): boolean {
+    return this.accepting <= MAX_DIRECT && !this.burst.isBurst && this.isJournalEmpty();
   }
 
   /** @returns `undefined` if the callback should be journaled. */
