@@ -64,8 +64,10 @@ async function main(): Promise<void> {
   console.log(`\nlogs: ${join(folder, 'logs')}\nTo start a task on it:\n`);
   console.log(`  (set -a; . ${environment}; node dist/kimi-dispatch.cjs run "寫一個 Python 費波那契函數")\n`);
   const { address, env } = cluster.service('api');
-  console.log(`To use the API at http://${address}:${env['KIMI_API_PORT']}, make a token:\n`);
-  console.log(`  KIMI_HOME=${env['KIMI_HOME']} node dist/kimi-dispatch.cjs token create ci\n`);
+  const { KIMI_HOME: home, KIMI_API_PORT: apiPort } = env;
+  console.log(`To use the API at http://${address}:${apiPort}, make a token:\n`);
+  // With the port, since the command line says otherwise that no service takes tokens.
+  console.log(`  KIMI_HOME=${home} KIMI_API_PORT=${apiPort} node dist/kimi-dispatch.cjs token create ci\n`);
   await new Promise<void>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve());
   });
