@@ -9,13 +9,14 @@ import { money } from '../shared/format.ts';
 import type { workerMetrics } from '../shared/metrics.ts';
 import { failureDetails } from '../shared/failure-details.ts';
 import { FAILURE } from '../shared/names.ts';
+import type { ResultFile } from '../shared/result.ts';
 import { textFor } from '../text/index.ts';
 import { beating } from './heartbeat.ts';
 import { sequence } from './sequence.ts';
 
 export interface WakeDependencies {
   gateway: Pick<Gateway, 'wake'>;
-  results: Pick<ResultStore, 'read' | 'sizeOf' | 'noteWoken' | 'wasWoken' | 'pathToShow'>;
+  results: Pick<ResultStore, 'readNow' | 'sizeOf' | 'noteWoken' | 'wasWoken' | 'pathToShow'>;
   /** How the gateway's plugin notifies the user; absent if the gateway itself is woken. */
   reply?: PluginWake['reply'] | undefined;
   /** @returns what is left on the account; `undefined` if that is not known. */
@@ -49,7 +50,7 @@ export function wakeActivities(dependencies: WakeDependencies) {
       recipient: Recipient,
     ): Promise<'woken' | 'acknowledged'> {
       return await beating(async () => {
-        const isLarge = (await results.sizeOf(task_id)) > LARGE_RESULT_BYTES;
+        const isLarge = results.sizeOf(task_id) > LARGE_RESULT_BYTES;
         const work = async () => await wakeOnce(dependencies, task_id, text, notification, recipient);
         return isLarge ? await inTurn(work) : await work();
       });
@@ -66,18 +67,18 @@ async function wakeOnce(
 ): Promise<'woken' | 'acknowledged'> {
   const { cancellationSignal } = Context.current();
   cancellationSignal.throwIfAborted();
-  const result = await results.read(task_id).catch(() => undefined);
+  const result = resultOf(results, task_id);
   // The task does not know of it if the result was acknowledged while the engine or all workers were away.
   if (result?.acknowledged) {
     metrics.wake('acknowledged');
     return 'acknowledged';
   }
   // The gateway accepted it, and the process ended before the engine knew.
-  if (await results.wasWoken(task_id, notification)) return 'woken';
+  if (results.wasWoken(task_id, notification)) return 'woken';
   const left = recipient.paused && (await balance?.());
   const text = left ? `${line}\n${textFor(recipient.lang).budget.balance(money(left))}` : line;
   const wake = reply
-    ? pluginWake(reply, text, task_id, recipient, result, await results.pathToShow(task_id), linkTo?.(task_id))
+    ? pluginWake(reply, text, task_id, recipient, result, results.pathToShow(task_id), linkTo?.(task_id))
     : { text, mode: 'now' as const };
   try {
     await gateway.wake(wake, notification, cancellationSignal);
@@ -99,6 +100,14 @@ async function wakeOnce(
   metrics.wake('woken');
   log.info({ task_id }, 'agent woken');
   return 'woken';
+}
+
+function resultOf(results: WakeDependencies['results'], task_id: string): ResultFile | undefined {
+  try {
+    return results.readNow(task_id);
+  } catch {
+    return undefined;
+  }
 }
 
 /** `details`: the error's type, and the gateway's Retry-After in milliseconds. */

@@ -1,5 +1,6 @@
 /** Result files: their names, their modes, and how they are read. They are written by atomic-writer.ts. */
-import { open, readFile } from 'node:fs/promises';
+import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { ServiceError } from '../service/exit.ts';
 import type { PendingFile, ResultFile } from '../shared/result.ts';
 import { TASK_ID } from '../shared/task-id.ts';
@@ -28,25 +29,47 @@ export function taskIdOf(fileName: string): string | undefined {
  */
 export async function readResult(path: string, task_id?: string): Promise<ResultFile | undefined> {
   try {
-    const result = parseResult(await readFile(path, 'utf8'));
-    if (result && (task_id === undefined || result.task_id === task_id)) return result;
+    return resultIn(await readFile(path, 'utf8'), path, task_id);
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT') return undefined;
-    if (code !== 'EISDIR') throw error;
+    return unlessNoFile(error, path);
   }
+}
+
+/** {@link readResult}, blocking: a file that was just written is in memory. */
+export function readResultNow(path: string, task_id: string): ResultFile | undefined {
+  try {
+    return resultIn(readFileSync(path, 'utf8'), path, task_id);
+  } catch (error) {
+    return unlessNoFile(error, path);
+  }
+}
+
+function resultIn(content: string, path: string, task_id: string | undefined): ResultFile {
+  const result = parseResult(content);
+  if (result && (task_id === undefined || result.task_id === task_id)) return result;
   throw new ServiceError('result_damaged', { file: path });
 }
 
+function unlessNoFile(error: unknown, path: string): undefined {
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === 'ENOENT') return undefined;
+  throw code === 'EISDIR' ? new ServiceError('result_damaged', { file: path }) : error;
+}
+
 /** Reads only the beginning of a result file: the answer in it may have 16 MiB. */
-export async function isResultOf(path: string, task_id: string): Promise<boolean> {
-  const file = await open(path).catch(() => undefined);
-  if (!file) return false;
+export function isResultOf(path: string, task_id: string): boolean {
+  let file: number;
   try {
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(128), 0, 128, 0);
-    return new RegExp(`"task_id":\\s*"${checkedId(task_id)}"`).test(buffer.toString('utf8', 0, bytesRead));
+    file = openSync(path, 'r');
+  } catch {
+    return false;
+  }
+  try {
+    const beginning = Buffer.alloc(128);
+    const bytesRead = readSync(file, beginning, 0, beginning.length, 0);
+    return new RegExp(`"task_id":\\s*"${checkedId(task_id)}"`).test(beginning.toString('utf8', 0, bytesRead));
   } finally {
-    await file.close();
+    closeSync(file);
   }
 }
 

@@ -1,5 +1,4 @@
-import { closeSync, constants, openSync, writeSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { closeSync, constants, openSync, readFileSync, writeSync } from 'node:fs';
 import { TaskFolder } from './task-folder.ts';
 
 /** The results that are not acknowledged. Each file holds the ids of the notifications that the gateway has accepted. */
@@ -23,8 +22,11 @@ export class Inbox extends TaskFolder {
   }
 
   /** @returns whether the gateway has accepted a notification that is not acknowledged yet. */
-  async wasWoken(task_id: string, notification: string): Promise<boolean> {
-    const accepted = await readFile(this.pathOf(task_id), 'utf8').catch(() => '');
-    return accepted.split('\n').includes(notification);
+  wasWoken(task_id: string, notification: string): boolean {
+    try {
+      return readFileSync(this.pathOf(task_id), 'utf8').split('\n').includes(notification);
+    } catch {
+      return false;
+    }
   }
 }

@@ -1,5 +1,5 @@
 import type { KeyObject } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { opendir, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ServiceError } from '../service/exit.ts';
@@ -18,6 +18,7 @@ import {
   parsePending,
   parseResult,
   readResult,
+  readResultNow,
   taskIdOf,
 } from './file.ts';
 import { Inbox } from './inbox.ts';
@@ -62,13 +63,13 @@ export class ResultStore {
   }
 
   /** @returns the path of a result as a user would type it: `latest.json` while it is the latest. */
-  async pathToShow(task_id: string): Promise<string> {
-    return tildePath((await isResultOf(this.latestPath, task_id)) ? this.latestPath : this.resultPath(task_id));
+  pathToShow(task_id: string): string {
+    return tildePath(isResultOf(this.latestPath, task_id) ? this.latestPath : this.resultPath(task_id));
   }
 
   /** @returns the size of a result's file, in bytes; 0 if there is none. */
-  async sizeOf(task_id: string): Promise<number> {
-    return (await stat(this.resultPath(task_id)).catch(() => undefined))?.size ?? 0;
+  sizeOf(task_id: string): number {
+    return statSync(this.resultPath(task_id), { throwIfNoEntry: false })?.size ?? 0;
   }
 
   private pendingPath(task_id: string): string {
@@ -79,7 +80,7 @@ export class ResultStore {
   async recordPending(pending: PendingFile): Promise<void> {
     const { task_id } = pending;
     await this.writer.exclusively(async (batch) => {
-      if (await this.read(task_id)) return;
+      if (this.readNow(task_id)) return;
       if (existsSync(this.pendingPath(task_id))) return;
       await batch.write(this.pendingPath(task_id), pending);
     });
@@ -108,7 +109,7 @@ export class ResultStore {
    */
   async persist(result: PricedResult): Promise<{ saved: ResultFile; isNew: boolean }> {
     return await this.writer.exclusively(async (batch) => {
-      const before = await this.readIfSound(result.task_id);
+      const before = this.readIfSoundNow(result.task_id);
       const isKnown = before !== undefined && rankOf(before) >= rankOf(result);
       const saved = isKnown
         ? before
@@ -118,10 +119,10 @@ export class ResultStore {
           };
       // Entries are written first, so that no result lacks one. They are also written for a known result, whose entry a crash of the
       // disk may have lost.
-      if (isForInbox(saved)) await this.inbox.add(result.task_id, batch);
-      if (saved.map?.retries !== undefined) await this.retries.add(result.task_id, batch);
+      if (isForInbox(saved)) this.inbox.add(result.task_id, batch);
+      if (saved.map?.retries !== undefined) this.retries.add(result.task_id, batch);
       if (!isKnown) await batch.write(this.resultPath(result.task_id), saved);
-      await rm(this.pendingPath(result.task_id), { force: true });
+      rmSync(this.pendingPath(result.task_id), { force: true });
       // The map of a row is notified, and has a result of its own.
       if (saved.row) return { saved, isNew: !isKnown };
       // A new result is the latest; a known one may not be.
@@ -141,7 +142,7 @@ export class ResultStore {
    */
   async acknowledge(task_id: string, timings?: Timings, notification?: string): Promise<boolean> {
     return await this.writer.exclusively(async (batch) => {
-      const saved = await this.readIfSound(task_id);
+      const saved = this.readIfSoundNow(task_id);
       if (!saved) throw new NoResult('nothing_to_acknowledge', { file: this.resultPath(task_id) });
       if (notification !== undefined && notification !== notificationId(saved)) return false;
       const acknowledged: ResultFile = saved.acknowledged
@@ -153,10 +154,10 @@ export class ResultStore {
             acknowledged_at: isoSeconds(Date.now()),
           };
       if (!saved.acknowledged) await batch.write(this.resultPath(task_id), acknowledged);
-      const isLatest = batch.latest ? batch.latest.task_id === task_id : await isResultOf(this.latestPath, task_id);
+      const isLatest = batch.latest ? batch.latest.task_id === task_id : isResultOf(this.latestPath, task_id);
       const latest = isLatest ? (batch.latest ?? (await this.latest().catch(absentIfDamaged))) : undefined;
       if (latest?.task_id === task_id && !latest.acknowledged) batch.latest = acknowledged;
-      await this.inbox.remove(task_id);
+      this.inbox.remove(task_id);
       return true;
     });
   }
@@ -167,8 +168,8 @@ export class ResultStore {
   }
 
   /** @returns whether the gateway has accepted a notification that is not acknowledged yet. */
-  async wasWoken(task_id: string, notification: string): Promise<boolean> {
-    return await this.inbox.wasWoken(task_id, notification);
+  wasWoken(task_id: string, notification: string): boolean {
+    return this.inbox.wasWoken(task_id, notification);
   }
 
   /**
@@ -177,6 +178,19 @@ export class ResultStore {
    */
   async read(task_id: string): Promise<ResultFile | undefined> {
     return await readResult(this.resultPath(task_id), task_id);
+  }
+
+  /** {@link read}, blocking: for a task whose result was just saved, or whose next step it is. */
+  readNow(task_id: string): ResultFile | undefined {
+    return readResultNow(this.resultPath(task_id), task_id);
+  }
+
+  private readIfSoundNow(task_id: string): ResultFile | undefined {
+    try {
+      return this.readNow(task_id);
+    } catch (error) {
+      return absentIfDamaged(error);
+    }
   }
 
   /** @returns the saved result of a task; `undefined` also if it is damaged. */
@@ -285,7 +299,7 @@ export class ResultStore {
         await rm(this.resultPath(id), { force: true });
         removed += 1;
       }
-      await this.retries.remove(result.task_id);
+      this.retries.remove(result.task_id);
     }
     if (removed > 0) await this.writer.exclusively(async (batch) => await this.renewLatest(batch));
     return removed;
@@ -295,7 +309,7 @@ export class ResultStore {
   private async renewLatest(batch: Batch): Promise<void> {
     // Another one may have been saved meanwhile.
     const latest = await this.latest().catch(absentIfDamaged);
-    if (latest && (await this.sizeOf(latest.task_id)) > 0) return;
+    if (latest && this.sizeOf(latest.task_id) > 0) return;
     await rm(this.latestPath, { force: true });
     let newest: ResultFile | undefined;
     for (const result of this.savedSince(0)) {
@@ -332,13 +346,13 @@ export class ResultStore {
   /** Removes a result with everything about it, the rows of a map among it. If it is the latest one, the next newest becomes the latest. */
   async remove(task_id: string): Promise<void> {
     await this.writer.exclusively(async (batch) => {
-      const isLatest = await isResultOf(this.latestPath, task_id);
+      const isLatest = isResultOf(this.latestPath, task_id);
       const map = await this.readIfSound(task_id);
       for (const id of map ? await this.rowIdsOf(map) : []) await rm(this.resultPath(id), { force: true });
       await rm(this.pendingPath(task_id), { force: true });
       await rm(this.resultPath(task_id), { force: true });
-      await this.inbox.remove(task_id);
-      await this.retries.remove(task_id);
+      this.inbox.remove(task_id);
+      this.retries.remove(task_id);
       if (isLatest) await this.renewLatest(batch);
       batch.noteChange(this.folder);
     });

@@ -1,5 +1,5 @@
-import { existsSync } from 'node:fs';
-import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { closeSync, existsSync, mkdirSync, openSync, renameSync, rmSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { syncFolder, unlessAbsent } from '../service/files.ts';
 import { TASK_ID } from '../shared/task-id.ts';
@@ -14,14 +14,14 @@ export class TaskFolder {
     return existsSync(this.folder);
   }
 
-  async add(task_id: string, batch: Batch): Promise<void> {
-    await mkdir(this.folder, PRIVATE_FOLDER);
-    await touch(join(this.folder, task_id));
+  add(task_id: string, batch: Batch): void {
+    mkdirSync(this.folder, PRIVATE_FOLDER);
+    touch(join(this.folder, task_id));
     batch.noteChange(this.folder);
   }
 
-  async remove(task_id: string): Promise<void> {
-    await rm(this.pathOf(task_id), { force: true });
+  remove(task_id: string): void {
+    rmSync(this.pathOf(task_id), { force: true });
   }
 
   async taskIds(): Promise<string[]> {
@@ -32,10 +32,10 @@ export class TaskFolder {
   /** Makes the folder with these tasks in it, or not at all. */
   async create(task_ids: string[]): Promise<void> {
     const temporary = `${this.folder}.new`;
-    await mkdir(temporary, PRIVATE_FOLDER);
-    for (const task_id of task_ids) await touch(join(temporary, task_id));
+    mkdirSync(temporary, PRIVATE_FOLDER);
+    for (const task_id of task_ids) touch(join(temporary, task_id));
     await syncFolder(temporary);
-    await rename(temporary, this.folder);
+    renameSync(temporary, this.folder);
   }
 
   protected pathOf(task_id: string): string {
@@ -44,6 +44,6 @@ export class TaskFolder {
 }
 
 /** Creates a file; an existing one keeps its content. */
-async function touch(path: string): Promise<void> {
-  await (await open(path, 'a', PRIVATE_FILE.mode)).close();
+function touch(path: string): void {
+  closeSync(openSync(path, 'a', PRIVATE_FILE.mode));
 }

@@ -1,7 +1,8 @@
-import { closeSync, existsSync, fsyncSync, openSync } from 'node:fs';
+import { closeSync, existsSync, fsync, fsyncSync, openSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { open, rm, statfs } from 'node:fs/promises';
+import { promisify } from 'node:util';
 
 /** The folder of package.json: this module runs from src/, and bundled from dist/. */
 export const PACKAGE_ROOT = findRoot(import.meta.dirname);
@@ -32,13 +33,16 @@ export function unlessAbsent(error: NodeJS.ErrnoException): undefined {
 
 /** Syncs a folder: a new or renamed file survives a power cut only after that. */
 export async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r');
+  const descriptor = openSync(folder, 'r');
   try {
-    await handle.sync();
+    await syncFile(descriptor);
   } finally {
-    await handle.close();
+    closeSync(descriptor);
   }
 }
+
+/** Waits until a file is on the disk. */
+export const syncFile = promisify(fsync);
 
 /** {@link syncFolder} for rare calls that cannot be asynchronous. */
 export function syncFolderSync(folder: string): void {

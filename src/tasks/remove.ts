@@ -27,7 +27,7 @@ export type Kept = { kept: 'open' } | { kept: 'row' | 'retried'; by: string };
 export async function removable(client: Client, results: ResultStore, task_id: string): Promise<Removable | Kept> {
   const found = await unlessUnknown(client.workflow.getHandle(task_id).describe());
   const isRemoved = !found || (await results.removed.ids()).has(task_id);
-  if (isRemoved && (await results.sizeOf(task_id)) === 0) throw new Problem('unknown_task', { task_id });
+  if (isRemoved && results.sizeOf(task_id) === 0) throw new Problem('unknown_task', { task_id });
   if (found?.status.name === 'RUNNING') return { kept: 'open' };
   const saved = await results.readIfSound(task_id);
   const needed = saved && (await neededBy(saved, results));

@@ -179,7 +179,7 @@ async function untilOthersEnd(client: Client, context: Context, since: number, o
   try {
     for (;;) {
       const ids = (await openTasksSince(client, taskQueue, since)).filter((id) => id !== own);
-      const sizes = await Promise.all(ids.map(async (id) => await results.sizeOf(id)));
+      const sizes = ids.map((id) => results.sizeOf(id));
       // The engine's list is a little behind the results folder.
       const open = sizes.filter((size) => size === 0).length;
       if (open === 0) return;
