@@ -1,15 +1,27 @@
 /** The home of a running stack: its lock and its state. */
-import { chmod, mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { readFileSync, renameSync, rmdirSync, rmSync, statSync } from 'node:fs';
+import { chmod, mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
 import { takeLock } from '../service/lock.ts';
+import { isAlive, processSpace } from './process-id.ts';
 import type { StackState } from './state.ts';
 
 /** File name of {@link StackState}. */
 export const STATE = 'stack.json';
 
-/** How long the lock of a stack that was killed with kill -9 delays the next one, in milliseconds. */
+/** How long the lock of a stack that was killed before it was ready, or on another machine, delays the next one, in milliseconds. */
 const LOCK_STALE_MS = 3_000;
+
+/** What {@link STATE} says of the lock, so that it is known to be a dead process's. */
+interface LockId {
+  /** Number and birth of its folder: a number is used again at once. */
+  folder: string;
+  /** See {@link processSpace}. */
+  space: string;
+}
+
+type WrittenState = StackState & { lock?: LockId };
 
 /** A home that is locked by one stack. */
 export interface ClaimedHome {
@@ -31,21 +43,25 @@ export async function claimHome(home: string): Promise<ClaimedHome | undefined> 
   let isWritten = false;
   let reportLost: (() => void) | undefined;
   const lost = new Promise<void>((resolve) => (reportLost = resolve));
-  const isOurs = async (): Promise<boolean> => (await writtenPid(home)) === process.pid;
+  let lock: LockId | undefined;
+  const lockfilePath = join(home, 'stack.lock');
+  const isOurs = (): boolean => stateIn(contentOf(join(home, STATE)))?.pid === process.pid;
   // After sleep or a pause, the lock is acquired again. A stack whose state was removed must end: a second one may start here.
   const takeAgain = async (): Promise<void> => {
-    if (isWritten && !(await isOurs())) reportLost?.();
+    if (isWritten && !isOurs()) reportLost?.();
     else await take().catch(() => reportLost?.());
   };
   const take = async (): Promise<void> => {
     unlock = await takeLock(home, {
-      lockfilePath: join(home, 'stack.lock'),
+      lockfilePath,
       stale: LOCK_STALE_MS,
       retries: { retries: 5, factor: 1, minTimeout: LOCK_STALE_MS / 4, maxTimeout: LOCK_STALE_MS / 4 },
       onCompromised: () => void takeAgain(),
     });
+    lock = idOf(lockfilePath);
   };
   try {
+    removeLockOfDead(home, lockfilePath);
     await take();
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ELOCKED') return undefined;
@@ -54,11 +70,12 @@ export async function claimHome(home: string): Promise<ClaimedHome | undefined> 
   return {
     lost,
     async writeState(state) {
-      await writeFileAtomic(join(home, STATE), `${JSON.stringify(state, null, 2)}\n`);
+      const written: WrittenState = { ...state, ...(lock && { lock }) };
+      await writeFileAtomic(join(home, STATE), `${JSON.stringify(written, null, 2)}\n`);
       isWritten = true;
     },
     async release() {
-      if (await isOurs()) await rm(join(home, STATE), { force: true });
+      if (isOurs()) await rm(join(home, STATE), { force: true });
       await unlock?.().catch(() => {});
     },
   };
@@ -74,9 +91,45 @@ async function keepPrivate(home: string): Promise<void> {
   }
 }
 
-async function writtenPid(home: string): Promise<number | undefined> {
+/**
+ * Removes the lock of a stack that was killed. Of several stacks that start at the same moment, the one that moves the dead one's state away
+ * does it. A lock that another process has taken since is another folder.
+ */
+function removeLockOfDead(home: string, lockfilePath: string): void {
+  const file = join(home, STATE);
+  const content = contentOf(file);
+  const dead = stateIn(content);
+  if (!dead?.lock || dead.lock.space !== processSpace() || isAlive(dead)) return;
+  const aside = `${file}.${process.pid}`;
   try {
-    return (JSON.parse(await readFile(join(home, STATE), 'utf8')) as StackState).pid;
+    renameSync(file, aside);
+    if (contentOf(aside) !== content) renameSync(aside, file);
+    else if (idOf(lockfilePath)?.folder === dead.lock.folder) rmdirSync(lockfilePath);
+  } catch {
+    // Another process was first; else the lock becomes stale.
+  } finally {
+    rmSync(aside, { force: true });
+  }
+}
+
+/** @returns `undefined` if there is no such lock, or if the file system does not know when a folder was made. */
+function idOf(lockfilePath: string): LockId | undefined {
+  const folder = statSync(lockfilePath, { bigint: true, throwIfNoEntry: false });
+  if (!folder?.birthtimeNs) return undefined;
+  return { folder: `${folder.ino} ${folder.birthtimeNs}`, space: processSpace() };
+}
+
+function contentOf(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+function stateIn(content: string): WrittenState | undefined {
+  try {
+    return JSON.parse(content) as WrittenState;
   } catch {
     return undefined;
   }

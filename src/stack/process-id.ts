@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readFileSync, readlinkSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { platform } from 'node:process';
 
 /** A process, distinguished from others that have had its number. */
@@ -23,6 +24,15 @@ export function identify(pid: number): ProcessId | undefined {
 export function isAlive({ pid, start }: ProcessId): boolean {
   const now = identify(pid);
   return now?.start === start;
+}
+
+/** @returns what distinguishes this process's {@link ProcessId}s from those of another machine, boot or container. */
+export function processSpace(): string {
+  try {
+    return `${readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()} ${readlinkSync('/proc/self/ns/pid')}`;
+  } catch {
+    return hostname();
+  }
 }
 
 /** State and start, in ticks since boot (proc(5), fields 3 and 22). The program's name before them may contain any character. */
