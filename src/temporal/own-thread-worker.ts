@@ -83,29 +83,25 @@ class OwnThreadWorkflow extends BaseVMWorkflow {
   override async dispose(): Promise<void> {
     await this.runner.turn(this, async () => {
       this.workflowModule.dispose();
-      await setImmediate();
     });
   }
 }
 
 /**
- * Runs the workflows of a sandbox in turn. A turn ends after Node has reported the promises that were rejected without a handler, so
- * that each is attributed to the workflow that made it.
+ * Runs the workflows of a sandbox. A turn has a macrotask of its own, at whose end Node reports the promises that were rejected without a
+ * handler, so that each is attributed to the workflow that made it. Turns do not wait for each other: one round of the event loop has many.
  */
 class WorkflowRunner {
-  /** The workflow whose turn it is. */
+  /** The workflow whose turn was last. */
   current: OwnThreadWorkflow | undefined;
-  private lastTurn: Promise<unknown> = Promise.resolve();
 
   constructor(private readonly sandbox: Sandbox) {}
 
+  /** @param work enters the sandbox before its first await only */
   async turn<T>(workflow: OwnThreadWorkflow | undefined, work: () => Promise<T>): Promise<T> {
-    const turn = this.lastTurn.then(async () => {
-      this.current = workflow;
-      return await work();
-    });
-    this.lastTurn = turn.catch(() => {});
-    return await turn;
+    await setImmediate();
+    this.current = workflow;
+    return await work();
   }
 
   /** @returns a workflow that has started none of its code yet. */
