@@ -443,7 +443,7 @@ it('prune removes acknowledged results of that age only', async () => {
     code: 0,
     stdout: 'Removed 1 old acknowledged result.\n',
   });
-  expect(await Promise.all(ids.map(async (id) => await store.sizeOf(id)))).toEqual([
+  expect(ids.map((id) => store.sizeOf(id))).toEqual([
     0,
     expect.any(Number),
     expect.any(Number),
