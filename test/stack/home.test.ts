@@ -55,15 +55,18 @@ it('the home of a killed stack is claimed at once, by one of those that start at
   expect(JSON.parse(readFileSync(join(home, STATE), 'utf8'))).toMatchObject({ pid });
 }, 60_000);
 
+/** @returns whether a home is claimed whose killed stack's state says something else of its lock. */
+async function isClaimedAfter(change: object): Promise<boolean> {
+  const home = await temporaryFolder();
+  const [holder] = (await claimers(home, 1)) as [ChildProcess];
+  expect(await claims(holder)).toBe(true);
+  const state = JSON.parse(readFileSync(join(home, STATE), 'utf8')) as { lock: object };
+  writeFileSync(join(home, STATE), JSON.stringify({ ...state, lock: { ...state.lock, ...change } }));
+  await killed(holder, home);
+  return (await claimHome(home)) !== undefined;
+}
+
 it('a lock of another machine or container, or that another stack has taken since, is left alone', async () => {
-  const isClaimed = async (change: object): Promise<boolean> => {
-    const home = await temporaryFolder();
-    const [holder] = (await claimers(home, 1)) as [ChildProcess];
-    expect(await claims(holder)).toBe(true);
-    const state = JSON.parse(readFileSync(join(home, STATE), 'utf8')) as { lock: object };
-    writeFileSync(join(home, STATE), JSON.stringify({ ...state, lock: { ...state.lock, ...change } }));
-    await killed(holder, home);
-    return (await claimHome(home)) !== undefined;
-  };
-  expect(await Promise.all([isClaimed({ space: 'elsewhere' }), isClaimed({ folder: '1 1' })])).toEqual([false, false]);
+  const claimed = await Promise.all([isClaimedAfter({ space: 'elsewhere' }), isClaimedAfter({ folder: '1 1' })]);
+  expect(claimed).toEqual([false, false]);
 }, 60_000);
