@@ -19,9 +19,13 @@ type Done = (error: unknown, result?: unknown) => void;
 
 /** What proper-lockfile calls. Each call takes some microseconds, and many times as much by way of a thread and back. */
 const BLOCKING = Object.fromEntries(
-  Object.entries({ mkdir: mkdirSync, realpath: realpathSync, rmdir: rmdirSync, stat: statSync, utimes: utimesSync }).map(
-    ([name, call]) => [name, withCallback(call as (...args: unknown[]) => unknown)],
-  ),
+  Object.entries({
+    mkdir: mkdirSync,
+    realpath: realpathSync,
+    rmdir: rmdirSync,
+    stat: statSync,
+    utimes: utimesSync,
+  }).map(([name, call]) => [name, withCallback(call as (...args: unknown[]) => unknown)]),
 );
 
 function withCallback(call: (...args: unknown[]) => unknown) {

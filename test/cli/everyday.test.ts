@@ -443,11 +443,7 @@ it('prune removes acknowledged results of that age only', async () => {
     code: 0,
     stdout: 'Removed 1 old acknowledged result.\n',
   });
-  expect(ids.map((id) => store.sizeOf(id))).toEqual([
-    0,
-    expect.any(Number),
-    expect.any(Number),
-  ]);
+  expect(ids.map((id) => store.sizeOf(id))).toEqual([0, expect.any(Number), expect.any(Number)]);
   expect(await store.read(unread)).toBeDefined();
   expect(await store.read(young)).toBeDefined();
   expect(await run('prune')).toMatchObject({ code: 2 });
