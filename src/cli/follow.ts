@@ -70,7 +70,7 @@ function whyMissing({ results, say }: Context, { task_id, result_file: written }
 
 /** Prints the notification's text. @returns the exit status for the outcome. */
 export async function printReply({ results, text, say }: Context, result: ResultFile): Promise<Exit> {
-  const file = await results.pathToShow(result.task_id);
+  const file = results.pathToShow(result.task_id);
   console.log(replyText(result, file, text, (answer) => withoutControls(firstCharacters(answer, SUMMARY_CHARS))));
   if (result.simulated) console.log(`\n${say.simulatedNotice}`);
   return exitFor(result);
@@ -82,7 +82,7 @@ export async function printWhole(context: Context, result: ResultFile, json = fa
   console.error(`${outcomeText(result, text)}\n`);
   if (json) console.log(JSON.stringify({ ...withoutQuestion(result), ...results.questionOf(result) }, null, 2));
   else if (result.output !== undefined) await printAnswer(result.output);
-  console.error(`\n${text.reply.whole(await results.pathToShow(result.task_id))}`);
+  console.error(`\n${text.reply.whole(results.pathToShow(result.task_id))}`);
   if (result.simulated) console.error(`\n${say.simulatedNotice}`);
   return exitFor(result);
 }
