@@ -3,6 +3,7 @@ import { Agent, request, type Dispatcher } from 'undici';
 import * as z from 'zod';
 import { outboundAgent, unreached, type Unreached } from '../service/outbound.ts';
 import type { ChatRequest } from './request.ts';
+import { anySignal } from '../service/any-signal.ts';
 
 /** An API and the key for it. */
 export interface Account {
@@ -53,7 +54,7 @@ export async function countTokens(
   { model, messages }: ChatRequest,
   signal: AbortSignal,
 ): Promise<number | undefined> {
-  const soon = AbortSignal.any([signal, AbortSignal.timeout(ESTIMATE_MS)]);
+  const soon = anySignal([signal, AbortSignal.timeout(ESTIMATE_MS)]);
   const response = await query(account, 'tokenizers/estimate-token-count', estimate, soon, { model, messages });
   return response.value?.data.total_tokens;
 }

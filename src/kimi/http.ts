@@ -7,6 +7,7 @@ import { EventEmitter, on } from 'node:events';
 import type { IncomingHttpHeaders } from 'node:http';
 import { Writable } from 'node:stream';
 import { constants, createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
+import { anySignal } from '../service/any-signal.ts';
 
 /** Time limit for a connection, in milliseconds. Nothing is sent before it is open. */
 const CONNECT_TIMEOUT_MS = 5_000;
@@ -166,7 +167,7 @@ export async function requestEveryByte(
   received.on('error', () => {});
   const aborting = new AbortController();
   return await new Promise((resolve, reject) => {
-    const sending = { ...options, signal: AbortSignal.any([aborting.signal, ...(signal ? [signal] : [])]) };
+    const sending = { ...options, signal: anySignal([aborting.signal, ...(signal ? [signal] : [])]) };
     stream(url, sending, ({ statusCode, headers }) => {
       resolve({
         statusCode,

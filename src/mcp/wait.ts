@@ -5,6 +5,7 @@ import { resultToSend, type Door } from './door.ts';
 import { follow, type Seen } from './follow.ts';
 import { progressOf, resultOf, saying } from './sentences.ts';
 import { mcpText } from './text/index.ts';
+import { anySignal } from '../service/any-signal.ts';
 
 /**
  * Waits until a task has a result, with progress notifications where the client asked for them.
@@ -22,7 +23,7 @@ export async function waitFor(
 ): Promise<CallToolResult> {
   const { open, lang } = door;
   const report = reporter(mcpReq, seconds);
-  const signal = AbortSignal.any([mcpReq.signal, AbortSignal.timeout(seconds * 1_000)]);
+  const signal = anySignal([mcpReq.signal, AbortSignal.timeout(seconds * 1_000)]);
   let last: Seen | undefined;
   for await (const seen of follow(task_id, door, signal)) {
     if ('away' in seen && !last) throw seen.away;

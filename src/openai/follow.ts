@@ -8,6 +8,7 @@ import { isOutcome } from '../shared/task.ts';
 import { unlessAway } from '../tasks/away.ts';
 import type { Standing, Tasks } from '../tasks/tasks.ts';
 import { onceSaved } from '../tasks/worker-here.ts';
+import { anySignal } from '../service/any-signal.ts';
 
 /** What becomes of a task. */
 export type Update =
@@ -38,7 +39,7 @@ export async function* follow(
 ): AsyncGenerator<Update, void> {
   const saved = new AbortController();
   const stop = onceSaved(task_id, () => saved.abort());
-  const wakes = AbortSignal.any([signal, saved.signal]);
+  const wakes = anySignal([signal, saved.signal]);
   let [hasBegun, checkAt, checkMs] = [false, 0, CHECK_MS.first];
   try {
     for (;;) {

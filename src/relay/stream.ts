@@ -6,6 +6,7 @@ import { describe } from '../service/outbound.ts';
 import { readRefusal } from '../kimi/refusal.ts';
 import { AnswerReader } from './answer-reader.ts';
 import type { Piece } from './answer.ts';
+import { anySignal } from '../service/any-signal.ts';
 
 export interface StreamOptions {
   /** Base address, e.g. `https://api.moonshot.cn/v1`. */
@@ -60,7 +61,7 @@ export class StreamingClient {
     const leaving = new AbortController();
     try {
       const response = await http.post('chat/completions', {
-        signal: AbortSignal.any([signal, watch.signal, leaving.signal]),
+        signal: anySignal([signal, watch.signal, leaving.signal]),
         headers: { accept: 'text/event-stream', 'accept-encoding': 'identity' },
         body: { ...body, stream: true, stream_options: { include_usage: true } },
         onSent,

@@ -10,6 +10,7 @@ import { addFiles } from './files-api.ts';
 import { addFormulas } from './formulas-api.ts';
 import { FORMS, FREE_FORMS } from './forms.ts';
 import { estimateTokens, MODELS, readRequest, type CompletionRequest } from './validation.ts';
+import { anySignal } from '../service/any-signal.ts';
 
 export interface MoonshotApiOptions {
   /** How long an answer takes by default, in milliseconds. */
@@ -83,7 +84,7 @@ class Completions {
       if (response.headersSent) counted.status = response.statusCode;
       left.abort();
     });
-    const gone = AbortSignal.any([stopping, left.signal]);
+    const gone = anySignal([stopping, left.signal]);
     try {
       const run = this.begin(incoming, response, counted);
       if (run.formed) sendFormed(run.formed, response, counted);
