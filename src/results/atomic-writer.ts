@@ -72,13 +72,11 @@ export class Batch {
   /** Everything is on the disk when this returns. */
   async finish(latestPath: string): Promise<void> {
     if (this.latest) await this.write(latestPath, this.latest);
-    await Promise.all([...this.changed].map(syncFolder));
+    for (const folder of this.changed) await syncFolder(folder);
   }
 }
 
 interface Job {
-  /** The task that it changes; `undefined` if it may change several. */
-  task_id: string | undefined;
   /** @returns what resolves the caller's promise, once the batch is on the disk. */
   run: (batch: Batch) => Promise<() => void>;
   fail: (error: unknown) => void;
@@ -94,19 +92,14 @@ export class BatchWriter {
     private readonly latestPath: string,
   ) {}
 
-  /**
-   * Runs `work`; its files are on the disk when this returns. Meanwhile no other work changes the folder, except that of other tasks:
-   * their files are synced together.
-   *
-   * @param task_id the task that it changes; without one it runs alone
-   */
-  async exclusively<T>(work: (batch: Batch) => Promise<T>, task_id?: string): Promise<T> {
+  /** Runs `work` alone; its files are on the disk when this returns. */
+  async exclusively<T>(work: (batch: Batch) => Promise<T>): Promise<T> {
     return await new Promise<T>((resolve, fail) => {
       const run = async (batch: Batch): Promise<() => void> => {
         const result = await work(batch);
         return () => resolve(result);
       };
-      this.queue.push({ task_id, run, fail });
+      this.queue.push({ run, fail });
       if (!this.isWriting) void this.writeQueue();
     });
   }
@@ -117,7 +110,7 @@ export class BatchWriter {
       let jobs: Job[] = [];
       try {
         const resolvers = await this.locked(async () => {
-          jobs = this.nextJobs();
+          jobs = this.queue.splice(0, MAX_BATCH);
           return await this.writeBatch(jobs);
         });
         for (const resolve of resolvers) resolve();
@@ -129,30 +122,17 @@ export class BatchWriter {
     this.isWriting = false;
   }
 
-  /** Takes the first jobs of the queue, as long as each changes another task: a later change of one reads what the earlier has written. */
-  private nextJobs(): Job[] {
-    const tasks = new Set<string>();
-    let count = 0;
-    for (const { task_id } of this.queue.slice(0, MAX_BATCH)) {
-      if (task_id === undefined || tasks.has(task_id)) break;
-      tasks.add(task_id);
-      count += 1;
-    }
-    return this.queue.splice(0, Math.max(1, count));
-  }
-
   private async writeBatch(jobs: Job[]): Promise<(() => void)[]> {
     const batch = new Batch(this.folder);
     const resolvers: (() => void)[] = [];
-    const runJob = async ({ run, fail }: Job): Promise<void> => {
+    for (const { run, fail } of jobs) {
       try {
         resolvers.push(await run(batch));
       } catch (error) {
         // The other jobs continue.
         fail(error);
       }
-    };
-    await Promise.all(jobs.map(runJob));
+    }
     await batch.finish(this.latestPath);
     return resolvers;
   }

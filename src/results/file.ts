@@ -36,7 +36,7 @@ export async function readResult(path: string, task_id?: string): Promise<Result
 }
 
 /** {@link readResult}, blocking: a file that was just written is in memory. */
-export function readResultNow(path: string, task_id?: string): ResultFile | undefined {
+export function readResultNow(path: string, task_id: string): ResultFile | undefined {
   try {
     return resultIn(readFileSync(path, 'utf8'), path, task_id);
   } catch (error) {

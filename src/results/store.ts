@@ -83,7 +83,7 @@ export class ResultStore {
       if (this.readNow(task_id)) return;
       if (existsSync(this.pendingPath(task_id))) return;
       await batch.write(this.pendingPath(task_id), pending);
-    }, task_id);
+    });
   }
 
   /** @returns the tasks that Kimi has accepted and that have no result, newest first, without the rows of maps. */
@@ -109,7 +109,7 @@ export class ResultStore {
    */
   async persist(result: PricedResult): Promise<{ saved: ResultFile; isNew: boolean }> {
     return await this.writer.exclusively(async (batch) => {
-      const before = ifSound(() => this.readNow(result.task_id));
+      const before = this.readIfSoundNow(result.task_id);
       const isKnown = before !== undefined && rankOf(before) >= rankOf(result);
       const saved = isKnown
         ? before
@@ -125,12 +125,11 @@ export class ResultStore {
       rmSync(this.pendingPath(result.task_id), { force: true });
       // The map of a row is notified, and has a result of its own.
       if (saved.row) return { saved, isNew: !isKnown };
-      // A new result is the latest, unless one of this batch is newer; a known one may not be.
-      const latest = batch.latest ?? (isKnown ? ifSound(() => readResultNow(this.latestPath)) : undefined);
-      const since = latest?.completed_at ?? '';
-      if (isKnown ? since < saved.completed_at : since <= saved.completed_at) batch.latest = saved;
+      // A new result is the latest; a known one may not be.
+      const latest = isKnown ? (batch.latest ?? (await this.latest().catch(absentIfDamaged))) : undefined;
+      if (!latest || latest.completed_at < saved.completed_at) batch.latest = saved;
       return { saved, isNew: !isKnown };
-    }, result.task_id);
+    });
   }
 
   /**
@@ -143,7 +142,7 @@ export class ResultStore {
    */
   async acknowledge(task_id: string, timings?: Timings, notification?: string): Promise<boolean> {
     return await this.writer.exclusively(async (batch) => {
-      const saved = ifSound(() => this.readNow(task_id));
+      const saved = this.readIfSoundNow(task_id);
       if (!saved) throw new NoResult('nothing_to_acknowledge', { file: this.resultPath(task_id) });
       if (notification !== undefined && notification !== notificationId(saved)) return false;
       const acknowledged: ResultFile = saved.acknowledged
@@ -156,11 +155,11 @@ export class ResultStore {
           };
       if (!saved.acknowledged) await batch.write(this.resultPath(task_id), acknowledged);
       const isLatest = batch.latest ? batch.latest.task_id === task_id : isResultOf(this.latestPath, task_id);
-      const latest = isLatest ? (batch.latest ?? ifSound(() => readResultNow(this.latestPath))) : undefined;
+      const latest = isLatest ? (batch.latest ?? (await this.latest().catch(absentIfDamaged))) : undefined;
       if (latest?.task_id === task_id && !latest.acknowledged) batch.latest = acknowledged;
       this.inbox.remove(task_id);
       return true;
-    }, task_id);
+    });
   }
 
   /** Records that the gateway has accepted a notification; see {@link Inbox.noteWoken}. */
@@ -184,6 +183,14 @@ export class ResultStore {
   /** {@link read}, blocking: for a task whose result was just saved, or whose next step it is. */
   readNow(task_id: string): ResultFile | undefined {
     return readResultNow(this.resultPath(task_id), task_id);
+  }
+
+  private readIfSoundNow(task_id: string): ResultFile | undefined {
+    try {
+      return this.readNow(task_id);
+    } catch (error) {
+      return absentIfDamaged(error);
+    }
   }
 
   /** @returns the saved result of a task; `undefined` also if it is damaged. */
@@ -381,14 +388,6 @@ export class ResultStore {
     }
     if (!this.inbox.exists) await this.inbox.create(unacknowledged);
     if (!this.retries.exists) await this.retries.create(retries);
-  }
-}
-
-function ifSound(read: () => ResultFile | undefined): ResultFile | undefined {
-  try {
-    return read();
-  } catch (error) {
-    return absentIfDamaged(error);
   }
 }
 
