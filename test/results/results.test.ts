@@ -539,11 +539,11 @@ describe('the inbox', () => {
     const store = await openStore();
     await store.persist(done(OLD));
     store.noteWoken(OLD, OLD);
-    expect(await store.wasWoken(OLD, OLD)).toBe(true);
+    expect(store.wasWoken(OLD, OLD)).toBe(true);
     await store.acknowledge(OLD);
     store.noteWoken(OLD, OLD);
     expect(await readdir(join(store.folder, '.unacknowledged'))).toEqual([]);
-    expect(await store.wasWoken(OLD, OLD)).toBe(false);
+    expect(store.wasWoken(OLD, OLD)).toBe(false);
   });
 
   it('ignores leftovers of a killed process, and foreign files', async () => {
