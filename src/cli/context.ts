@@ -14,7 +14,7 @@ import type { ResultStore } from '../results/store.ts';
 import { DATABASE } from '../stack/engine-database.ts';
 import { runningStack, type StackState } from '../stack/state.ts';
 import { connectClient, engineOptions, isEngineGone } from '../temporal/client.ts';
-import { syncEngine } from '../temporal/group-commit.ts';
+import { useLogOf } from '../temporal/group-commit.ts';
 import { EngineLost, EngineUnreachable } from '../temporal/engine-unreachable.ts';
 import { startTracing, stopTracing } from '../service/tracing.ts';
 import { textFor, type Text } from '../text/index.ts';
@@ -84,7 +84,7 @@ export function contextFor(config: Config, stack: StackState | undefined): Conte
       : undefined;
   // Keys and certificates in the environment are for other servers, not for the embedded engine.
   const isEmbedded = engine !== undefined && (stack?.embedded ?? true);
-  if (isEmbedded) syncEngine(join(config.KIMI_HOME, DATABASE));
+  if (isEmbedded) useLogOf(join(config.KIMI_HOME, DATABASE));
   const elsewhere = named !== undefined;
   const context: Context = {
     ...taskContext(config, stack, elsewhere, async (work) => await withClient(context, work)),

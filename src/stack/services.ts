@@ -12,7 +12,7 @@ import { createLog } from '../service/log.ts';
 import { checkPorts } from '../service/ports.ts';
 import type { Service } from '../service/run.ts';
 import { engineOptions } from '../temporal/client.ts';
-import { committed, syncEngine } from '../temporal/group-commit.ts';
+import { committed, useLogOf } from '../temporal/group-commit.ts';
 import { startWebhook } from '../webhook/start.ts';
 import { DATABASE } from './engine-database.ts';
 import { prepareNamespace } from './engine-settings.ts';
@@ -91,10 +91,10 @@ export async function startServices(given: Config, engine: string | undefined): 
 /** How often the log of the embedded engine is synced at least, in milliseconds. */
 const SYNC_MS = 1_000;
 
-/** What nobody waits for, a change made in the Web UI say, is on the disk soon, too. */
+/** Syncs the log regularly: no caller waits for a change that is made in the Web UI, for example. */
 function syncOften(database: string): void {
-  syncEngine(database);
-  // Whoever waits for a sync is told of its failure.
+  useLogOf(database);
+  // Callers that wait for a sync get its error. No caller waits here.
   setInterval(() => void committed().catch(() => {}), SYNC_MS).unref();
 }
 

@@ -10,12 +10,14 @@ import { codeOf } from '../shared/system-error.ts';
 /** The engine's write-ahead log; `undefined` if no engine is embedded. */
 let log: string | undefined;
 
-/** The sync in progress, and the one that follows it for everyone who came since it began. */
+/** The sync in progress. */
 let running: Promise<void> | undefined;
+
+/** The sync that starts when `running` ends. Callers that arrive during `running` share it, since `running` may miss what they wait for. */
 let next: Promise<void> | undefined;
 
-/** @param database file of the embedded engine's database, on this machine */
-export function syncEngine(database: string): void {
+/** Makes {@link committed} sync the log of an embedded engine. @param database file of its database, on this machine */
+export function useLogOf(database: string): void {
   log = `${database}-wal`;
 }
 
@@ -53,15 +55,20 @@ async function sync(file: string): Promise<void> {
 /** Requests that change nothing, and what is no request. */
 const UNCHANGED = /^(?:get|list|describe|count|query|poll|scan|rpcImpl|_)/;
 
-/** Lets every request of a connection that changes something return only when the change is on the disk. */
+/**
+ * Lets every request of a connection that may change something return only when the change is on the disk. One that fails may tell of a change, too:
+ * that a task was started before, say.
+ */
 export function returnCommitted({ workflowService }: Pick<Connection, 'workflowService'>): void {
   if (log === undefined) return;
   for (const [name, send] of Object.entries(workflowService) as [string, unknown][]) {
     if (typeof send !== 'function' || UNCHANGED.test(name)) continue;
     const sendAndSync = async (...args: unknown[]): Promise<unknown> => {
-      const response: unknown = await send.apply(workflowService, args);
-      await committed();
-      return response;
+      try {
+        return (await send.apply(workflowService, args)) as unknown;
+      } finally {
+        await committed();
+      }
     };
     Object.assign(workflowService, { [name]: sendAndSync });
   }

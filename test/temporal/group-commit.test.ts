@@ -11,7 +11,7 @@ import { afterAll, beforeAll, expect, inject, it, onTestFinished, vi } from 'vit
 import { readConfig } from '../../src/config/index.ts';
 import { engineArgs, prepareNamespace } from '../../src/stack/engine-settings.ts';
 import { connectClient } from '../../src/temporal/client.ts';
-import { committed, syncEngine } from '../../src/temporal/group-commit.ts';
+import { committed, useLogOf } from '../../src/temporal/group-commit.ts';
 import { openPayloads } from '../../src/temporal/payloads/converter.ts';
 import { createWorker } from '../../src/temporal/worker.ts';
 import { freePort } from '../support/engine.ts';
@@ -67,7 +67,7 @@ async function engine() {
   const database = join(await temporaryFolder(), 'temporal.db');
   const { kill, ...running } = await startEngine(database);
   onDisk = 0;
-  syncEngine(database);
+  useLogOf(database);
   await committed();
   const cutPower = async (at = onDisk): Promise<Client> => {
     await kill();
@@ -126,7 +126,7 @@ it('what an activity acts on is on the disk before it runs, and what its workerâ
 it('those who wait at the same time share a sync; a failed one is reported to them, and the next is tried', async () => {
   const folder = await temporaryFolder();
   const database = join(folder, 'any.db');
-  syncEngine(database);
+  useLogOf(database);
   // Without a log the engine has synced the database itself.
   await committed();
   fs.writeFileSync(`${database}-wal`, 'x');
