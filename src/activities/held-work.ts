@@ -1,12 +1,10 @@
-import { readFileSync } from 'node:fs';
-import { hostname } from 'node:os';
 import { ApplicationFailure, CancelledFailure, Context, heartbeat } from '@temporalio/activity';
 import { ActivityCancelledError } from '@temporalio/client';
 import { afterAwake } from '../service/machine-sleep.ts';
 import { FAILURE } from '../shared/names.ts';
 import type { Holder, LostAttempt } from '../shared/task.ts';
 import { beatingOn } from './heartbeat.ts';
-import { identify, isAlive } from '../stack/process-id.ts';
+import { identify, isAlive, processSpace } from '../stack/process-id.ts';
 
 /** How long work without an attempt is kept for the next one, in milliseconds during which the machine is awake. */
 const HOLD_MS = 60_000;
@@ -132,15 +130,6 @@ function notBegun(error: unknown): ApplicationFailure {
   return ApplicationFailure.create({ message, type: FAILURE.notSent });
 }
 
-const here: Holder = { machine: machineName(), ...(identify(process.pid) ?? { pid: process.pid, start: '' }) };
-
-/** Containers of one machine have their own process ids, and their own host names. */
-function machineName(): string {
-  try {
-    return `${hostname()} ${readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()}`;
-  } catch {
-    return hostname();
-  }
-}
+const here: Holder = { machine: processSpace(), ...(identify(process.pid) ?? { pid: process.pid, start: '' }) };
 
 function nothing(): void {}
