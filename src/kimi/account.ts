@@ -1,9 +1,9 @@
 /** Kimi's free endpoints: models, the account's balance, and the tokenizer. */
 import { Agent, request, type Dispatcher } from 'undici';
 import * as z from 'zod';
+import { anySignal } from '../service/any-signal.ts';
 import { outboundAgent, unreached, type Unreached } from '../service/outbound.ts';
 import type { ChatRequest } from './request.ts';
-import { anySignal } from '../service/any-signal.ts';
 
 /** An API and the key for it. */
 export interface Account {

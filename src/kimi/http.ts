@@ -1,4 +1,5 @@
 import { stream, type Agent, type Dispatcher, type FormData } from 'undici';
+import { anySignal } from '../service/any-signal.ts';
 import { publicAddress, readAtMost } from '../service/http.ts';
 import { causeOf, describe, directAgent, outboundAgent, reachProblem, tellingSent } from '../service/outbound.ts';
 import { KimiError } from './errors.ts';
@@ -7,7 +8,6 @@ import { EventEmitter, on } from 'node:events';
 import type { IncomingHttpHeaders } from 'node:http';
 import { Writable } from 'node:stream';
 import { constants, createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
-import { anySignal } from '../service/any-signal.ts';
 
 /** Time limit for a connection, in milliseconds. Nothing is sent before it is open. */
 const CONNECT_TIMEOUT_MS = 5_000;

@@ -1,11 +1,11 @@
 import type { CallToolResult, ServerContext } from '@modelcontextprotocol/server';
+import { anySignal } from '../service/any-signal.ts';
 import { Problem } from '../tasks/problem.ts';
 import { isOver } from '../tasks/view.ts';
 import { resultToSend, type Door } from './door.ts';
 import { follow, type Seen } from './follow.ts';
 import { progressOf, resultOf, saying } from './sentences.ts';
 import { mcpText } from './text/index.ts';
-import { anySignal } from '../service/any-signal.ts';
 
 /**
  * Waits until a task has a result, with progress notifications where the client asked for them.

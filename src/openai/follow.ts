@@ -1,5 +1,6 @@
 /** Follows a task to its outcome. */
 import { setTimeout as pause } from 'node:timers/promises';
+import { anySignal } from '../service/any-signal.ts';
 import { overBudget } from './errors.ts';
 import type { BudgetPause } from '../shared/budget.ts';
 import { READ_MS, type LiveAnswer } from '../relay/recordings.ts';
@@ -8,7 +9,6 @@ import { isOutcome } from '../shared/task.ts';
 import { unlessAway } from '../tasks/away.ts';
 import type { Standing, Tasks } from '../tasks/tasks.ts';
 import { onceSaved } from '../tasks/worker-here.ts';
-import { anySignal } from '../service/any-signal.ts';
 
 /** What becomes of a task. */
 export type Update =

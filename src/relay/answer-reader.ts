@@ -7,8 +7,8 @@ import type { Piece, ToolCallPart } from './answer.ts';
 import { kimiFinishReason } from './finish-reason.ts';
 
 /**
- * Longest JSON body or stream event, in UTF-16 units. The longest answer has 4 Mi units (`MAX_ANSWER_CHARS` in request.ts). JSON may
- * write each of them with six (`\uXXXX`), which makes 24 Mi. The other 8 Mi are for ids, usage and tool calls.
+ * Longest JSON body or stream event, in UTF-16 units: 32 Mi. An answer has at most 4 Mi units (`MAX_ANSWER_CHARS` in request.ts), and JSON
+ * needs up to 6 for each (`\uXXXX`): 24 Mi. The rest is for ids, usage and tool calls.
  */
 const MAX_PIECE_CHARS = 32 * 1024 * 1024;
 

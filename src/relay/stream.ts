@@ -1,3 +1,4 @@
+import { anySignal } from '../service/any-signal.ts';
 import { afterAwake } from '../service/machine-sleep.ts';
 import { MAX_CALLBACK_BYTES } from '../shared/callback.ts';
 import { KimiError } from '../kimi/errors.ts';
@@ -6,7 +7,6 @@ import { describe } from '../service/outbound.ts';
 import { readRefusal } from '../kimi/refusal.ts';
 import { AnswerReader } from './answer-reader.ts';
 import type { Piece } from './answer.ts';
-import { anySignal } from '../service/any-signal.ts';
 
 export interface StreamOptions {
   /** Base address, e.g. `https://api.moonshot.cn/v1`. */

@@ -92,8 +92,8 @@ async function keepPrivate(home: string): Promise<void> {
 }
 
 /**
- * Removes the lock of a stack that was killed. Of several stacks that start at the same moment, the one that moves the dead one's state away
- * does it. A lock that another process has taken since is another folder.
+ * Removes the lock of a stack that was killed. Several stacks may start at the same moment. Each tries to rename the state file of the killed stack;
+ * only one can, and that one removes the lock. A new lock is another folder, so it is not removed.
  */
 function removeLockOfDead(home: string, lockfilePath: string): void {
   const file = join(home, STATE);
