@@ -68,10 +68,10 @@ export function hostCheck(
     }
     const error = { code: 'foreign_host', message: 'this address is for programs of this machine only' };
     const body = JSON.stringify({ error });
+    // Without `Connection: close`: that would reset a connection on which the sender still sends, and it would lose the answer.
     response.writeHead(403, {
       'content-type': 'application/json; charset=utf-8',
       'content-length': Buffer.byteLength(body),
-      connection: 'close',
     });
     response.end(body);
   };

@@ -92,6 +92,17 @@ describe.runIf(process.platform === 'linux')('a web page of another site', () =>
     expect(counts).toMatchObject({ requests: 1, wakes: [] });
   });
 
+  it('that is still sending gets its answer', async () => {
+    const { webhook_url } = stack().state;
+    const bytes = requestBytes({
+      target: '/readyz',
+      headers: { host: 'evil.test' },
+      body: Buffer.alloc(8 * 1024 * 1024),
+    });
+    const answers = await Promise.all(Array.from({ length: 20 }, async () => await send(webhook_url, bytes)));
+    expect(answers.map((answer) => answer?.status)).toEqual(answers.map(() => 403));
+  });
+
   it('does not prevent requests from this machine', async () => {
     const { state } = stack();
     const port = new URL(state.ui_url ?? '').port;
