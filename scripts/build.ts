@@ -159,22 +159,27 @@ const nodeAtFirstUse: Plugin = {
   },
 };
 
-/** Evaluates modules when they are first used, which few commands do: tables with emoji, sentences about tasks and the configuration. */
+/** Evaluates modules when they are first used, which few commands do: tables with emoji, colours, sentences about tasks and the configuration, names from prompts. */
 const modulesAtFirstUse: Plugin = {
   name: 'modules at first use',
   setup(esbuild) {
-    const ours = [from('src/text/index.ts'), from('src/config/problems.ts')];
-    esbuild.onResolve({ filter: /^string-width$|\.ts$/ }, ({ path, kind, resolveDir }) => {
+    const ours = ['text/index', 'config/problems', 'tasks/task-name'].map((module) => from(`src/${module}.ts`));
+    const packages = ['string-width', 'picocolors'];
+    esbuild.onResolve({ filter: /^string-width$|^picocolors$|\.ts$/ }, ({ path, kind, resolveDir }) => {
       const module = path.startsWith('.') ? join(resolveDir, path) : path;
-      const isLate = module === 'string-width' || ours.includes(module);
+      const isLate = packages.includes(module) || ours.includes(module);
       return kind === 'import-statement' && isLate
         ? { path: module, namespace: 'at-first-use', pluginData: resolveDir }
         : undefined;
     });
     esbuild.onLoad({ filter: /./, namespace: 'at-first-use' }, async ({ path, pluginData }) => ({
-      contents: ours.includes(path)
-        ? atFirstUse(Object.keys((await import(path)) as object), `require('${path}')`)
-        : `module.exports = (text) => require('${path}').default(text);`,
+      contents:
+        path === 'string-width'
+          ? `module.exports = (text) => require('${path}').default(text);`
+          : atFirstUse(
+              Object.keys(ours.includes(path) ? ((await import(path)) as object) : (requireHere(path) as object)),
+              `require('${path}')`,
+            ),
       resolveDir: pluginData as string,
     }));
   },

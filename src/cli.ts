@@ -1,16 +1,17 @@
 #!/usr/bin/env node
 /** Entry point of the command line: loads no more than a command needs. */
-import { writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { runCached } from './cli/code-cache.ts';
 import { isQuick, namedCommand } from './cli/command-name.ts';
 import { useNodesCache } from './cli/node-cache.ts';
+import { writeNow } from './cli/output/write-now.ts';
 
 /** The version of the package: set by scripts/build.ts. */
 declare const KIMI_DISPATCH_VERSION: string;
 
 const args = process.argv.slice(2);
-if (isVersion(args) && isPrinted(`${KIMI_DISPATCH_VERSION}\n`)) process.exitCode = 0;
+// If it cannot be written, the command reports why.
+if (isVersion(args) && writeNow(`${KIMI_DISPATCH_VERSION}\n`).length === 0) process.exitCode = 0;
 else if (isForegroundUp(args)) void upInForeground();
 else runCached(join(import.meta.dirname, 'starter.cjs'), useOf(namedCommand(args)));
 
@@ -29,15 +30,6 @@ async function upInForeground(): Promise<void> {
 /** The version alone: nothing else is loaded for it. */
 function isVersion([option, ...others]: string[]): boolean {
   return (option === '-V' || option === '--version') && others.length === 0;
-}
-
-/** @returns `false` if standard output does not take it: the command then reports why. */
-function isPrinted(line: string): boolean {
-  try {
-    return writeSync(1, line) === Buffer.byteLength(line);
-  } catch {
-    return false;
-  }
 }
 
 /** Options with which `up` does not run a stack in the foreground. */

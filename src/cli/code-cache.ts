@@ -10,11 +10,13 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { Script } from 'node:vm';
 import { folderOf, mayHoldFolders, USER_PATHS } from '../config/early.ts';
 import { buildIn } from '../stack/build.ts';
+
+/** This module is only in a CommonJS bundle, which has the folder of `program`. */
+declare const require: NodeJS.Require;
 
 /**
  * Runs a bundled CommonJS program with the code that an earlier run compiled; it imports ES modules of its folder with `importHere`. Node's own cache (22.1 and newer) has no function that
@@ -34,7 +36,7 @@ export function runCached(program: string, use: string): void {
   if (build !== undefined && !cachedData && mayHoldFolders(file))
     process.once('exit', () => keepCode(file, build, script));
   const run = script.runInThisContext() as (...given: unknown[]) => void;
-  run(createRequire(program), dirname(program), async (path: string) => (await import(path)) as unknown);
+  run(require, dirname(program), async (path: string) => (await import(path)) as unknown);
 }
 
 /** One for each version of Node, installation and use: an update replaces it. */

@@ -77,22 +77,24 @@ export function exitStatusStands(): void {
   isOutputWanted = false;
 }
 
+/** Forgets what a command before said: tests run several in one process. */
+export function forgetTask(): void {
+  isTaskStarted = false;
+  awaited = undefined;
+  isOutputWanted = true;
+  named = undefined;
+}
+
 /**
- * Handles errors of standard output and standard error: without a listener they would be thrown, and the exit status would be 1
- * whatever the outcome of the task.
+ * Handles errors of standard output: without a listener they would be thrown, and the exit status would be 1 whatever the outcome of
+ * the task.
  *
  * Lost output is reported on standard error. A reader such as `head` may close its pipe.
  *
  * @param say the texts, in the user's language by then
  */
-export function watchStandardStreams(say: () => CliText): void {
-  // Tests run several commands in one process.
-  isTaskStarted = false;
-  awaited = undefined;
-  isOutputWanted = true;
-  named = undefined;
-  process.stderr.on('error', () => {});
-  process.stdout.once('error', ({ code }: NodeJS.ErrnoException) => {
+export function watchStandardOutput(stdout: NodeJS.WriteStream, say: () => CliText): void {
+  stdout.once('error', ({ code }: NodeJS.ErrnoException) => {
     const isReadEnough = code === 'EPIPE';
     if (awaited !== undefined) {
       if (!isReadEnough) console.error(say().notPrinted.answer(code ?? '', awaited));
@@ -102,5 +104,5 @@ export function watchStandardStreams(say: () => CliText): void {
       if (exit === EXIT.ok && isOutputWanted && !isReadEnough) process.exitCode = EXIT.unexpected;
     });
   });
-  process.stdout.on('error', () => {});
+  stdout.on('error', () => {});
 }

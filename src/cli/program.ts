@@ -1,11 +1,11 @@
-import { Command, CommanderError, Help } from 'commander';
+import { Command, CommanderError, Help, type OutputConfiguration } from 'commander';
 import { langOf } from '../config/early.ts';
 import { loadEnvFiles } from '../config/env-file.ts';
 import { EXIT, type Exit } from '../service/exit.ts';
 import { namedCommand } from './command-name.ts';
-import { subject, watchStandardStreams } from './exit.ts';
+import { forgetTask, subject, watchStandardOutput } from './exit.ts';
 import { refuseRepeats, usageError } from './options.ts';
-import { guard, withoutControls } from './output/terminal.ts';
+import { atFirstUse, guard, withoutControls } from './output/terminal.ts';
 import type { CliText } from './text/index.ts';
 import { loadText } from './text/load.ts';
 
@@ -56,19 +56,30 @@ export type CommandName = keyof typeof TAKES;
 /** Loads a command. */
 export type Load = () => Promise<(say: CliText) => Command>;
 
+/** Prints a help that is no terminal's. */
+export type WriteHelp = (text: string) => void;
+
 /** Commands that can be run; the others are only listed in the help. */
 export interface Runnable {
   commands: Partial<Record<CommandName, Load>>;
   /** Adds the commands for shell completion, which need all others. */
   completion?: (program: Command, say: CliText) => void;
+  /** Absent where the help is printed by `process.stdout`. */
+  writeHelp?: WriteHelp | undefined;
 }
 
 /** Runs `kimi-dispatch`. Every error ends as a sentence on standard error and an exit status. */
 export async function runProgram(argv: string[], runnable: Runnable): Promise<void> {
   let say = await loadText(langOf());
-  watchStandardStreams(() => say);
-  guard(process.stdout);
-  guard(process.stderr);
+  forgetTask();
+  atFirstUse('stdout', (stream) => {
+    watchStandardOutput(stream, () => say);
+    guard(stream);
+  });
+  atFirstUse('stderr', (stream) => {
+    stream.on('error', () => {});
+    guard(stream);
+  });
   try {
     loadEnvFiles();
     say = await loadText(langOf());
@@ -82,7 +93,11 @@ export async function runProgram(argv: string[], runnable: Runnable): Promise<vo
   }
 }
 
-async function programFor(say: CliText, words: string[], { commands, completion }: Runnable): Promise<Command> {
+async function programFor(
+  say: CliText,
+  words: string[],
+  { commands, completion, writeHelp }: Runnable,
+): Promise<Command> {
   const program = new Command('kimi-dispatch')
     .description(say.help.program)
     .version(VERSION, '-V, --version', say.help.version)
@@ -90,20 +105,22 @@ async function programFor(say: CliText, words: string[], { commands, completion 
     .helpCommand('help [command]', say.help.command)
     .addHelpText('after', `\n${say.help.exits}`);
   const name = namedCommand(words);
-  for (const command of Object.keys(TAKES) as CommandName[]) {
+  const isHelp = words.some((word) => /^(?:help|-h|--help)$/.test(word));
+  // One that runs needs no others; the help lists them, and so does the sentence about a name that there is not.
+  const isAlone = !isHelp && Object.hasOwn(TAKES, name);
+  for (const command of (isAlone ? [name] : Object.keys(TAKES)) as CommandName[]) {
     // Completion offers the options of every command.
     const load = completion || command === name ? commands[command] : undefined;
     program.addCommand(load ? (await load())(say) : new Command(command).description(say.help[command]));
   }
   if (completion) completion(program, say);
   else program.command('completion <shell>').description(say.help.completion);
-  const isHelp = name === '' || words.some((word) => /^(?:help|-h|--help)$/.test(word));
-  const displayWidth = isHelp ? (await import('./output/help-width.ts')).helpWidth : undefined;
+  const displayWidth = isHelp || name === '' ? (await import('./output/help-width.ts')).helpWidth : undefined;
   for (const command of [program, ...program.commands, ...program.commands.flatMap(({ commands }) => commands)]) {
     refuseRepeats(command, say);
     command
       .exitOverride()
-      .configureOutput({ outputError: () => {} })
+      .configureOutput({ outputError: () => {}, ...(writeHelp && helpOutput(writeHelp)) })
       .configureHelp({
         ...(displayWidth && { displayWidth }),
         subcommandTerm,
@@ -114,6 +131,11 @@ async function programFor(say: CliText, words: string[], { commands, completion 
       });
   }
   return program;
+}
+
+/** Of commander: where the help goes, and what commander would open `process.stdout` to find out. */
+function helpOutput(writeOut: WriteHelp): OutputConfiguration {
+  return { writeOut, getOutHelpWidth: () => 80, getOutHasColors: () => false };
 }
 
 /** The term of a command in the help, which may not be loaded. */

@@ -3,6 +3,7 @@ import { EXIT, type Exit } from '../service/exit.ts';
 import { newKey } from '../tasks/task-id.ts';
 import type { NewTask, StartedTask, Tasks } from '../tasks/tasks.ts';
 import { explain, textFor } from '../text/index.ts';
+import { print } from './output/terminal.ts';
 import { exitForFailure, taskIsStarted } from './exit.ts';
 import type { CliText } from './text/index.ts';
 
@@ -25,28 +26,26 @@ export function acceptanceWaitMs(): number {
 
 /** @returns that the task was dispatched, is queued, or exceeds a budget. */
 export function startedSentence(started: StartedTask, name: string, say: CliText): string {
-  const text = textFor(langOf());
-  if (started.status === 'queued') return say.queued(name, text.queuePosition(started.queued));
+  if (started.status === 'queued') return say.queued(name, textFor(langOf()).queuePosition(started.queued));
   if (started.status !== 'paused') return say.dispatched(name);
-  return say.paused(name, started.task_id, text.budget.pause(started.paused, Date.now()));
+  return say.paused(name, started.task_id, textFor(langOf()).budget.pause(started.paused, Date.now()));
 }
 
 /** Says whether Kimi has accepted a task. */
 export function sayStarted({ simulated, retired, ...started }: StartedTask, say: CliText, json = false): Exit {
   if (started.status !== 'refused') taskIsStarted();
 
-  const name = started.task_name;
-  const text = textFor(langOf());
   if (json) {
-    console.log(JSON.stringify(started));
+    print(JSON.stringify(started));
   } else if (started.status !== 'refused') {
-    console.log(startedSentence(started, name, say));
-    console.error(say.taskId(started.task_id));
+    const retirement = retired && textFor(langOf()).detail(retired);
+    print(startedSentence(started, started.task_name, say));
+    print(say.taskId(started.task_id), process.stderr);
     if (started.status === 'pending') console.error(say.pending);
-    if (retired) console.error(say.retiredNotice(text.detail(retired) ?? ''));
+    if (retirement !== undefined) console.error(say.retiredNotice(retirement));
     if (simulated) console.error(say.simulatedNotice);
   } else {
-    console.error(say.refused(name, explain(started.error, text)));
+    console.error(say.refused(started.task_name, explain(started.error, textFor(langOf()))));
     console.error(say.taskId(started.task_id));
   }
   return started.status === 'refused' ? exitForFailure(started.error.type) : EXIT.ok;

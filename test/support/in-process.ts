@@ -1,7 +1,7 @@
 /** The command line without its own process. */
-import { Console } from 'node:console';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
+import { format } from 'node:util';
 import pLimit from 'p-limit';
 import { vi } from 'vitest';
 import { main } from '../../src/cli/main.ts';
@@ -28,7 +28,7 @@ async function runHere(args: string[], env: Record<string, string>, input: strin
     // The default of this home: that of this process was found when it started.
     setEnvironment({ KIMI_HOME: join(home, '.local/share/kimi-dispatch'), ...env });
     process.chdir(home);
-    globalThis.console = new Console(process.stdout, process.stderr);
+    globalThis.console = Object.assign(Object.create(console), { log: printing('stdout'), error: printing('stderr') });
     await main([process.execPath, 'kimi-dispatch', ...args]);
     return { code: Number(process.exitCode ?? 0), stdout: stdout.taken(), stderr: stderr.taken() };
   } finally {
@@ -39,6 +39,11 @@ async function runHere(args: string[], env: Record<string, string>, input: strin
     stdin.mockRestore();
     for (const { giveBack } of [stdout, stderr]) giveBack();
   }
+}
+
+/** Like Node's console, and unlike that of Vitest. It opens its streams when it is first used, so that a command can prepare them. */
+function printing(stream: 'stdout' | 'stderr'): (...said: unknown[]) => void {
+  return (...said) => void process[stream].write(`${format(...said)}\n`);
 }
 
 /** Sets each variable: another object in place of `process.env` would not move `os.homedir`. */

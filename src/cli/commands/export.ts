@@ -57,7 +57,7 @@ async function exportTasks({ since, name = '', ...formats }: ExportOptions): Pro
 
 /**
  * A pipe or a file gets exact bytes; the guard of a terminal makes control characters visible. A failed stream takes nothing more;
- * `watchStandardStreams` reports why.
+ * `watchStandardOutput` reports why.
  */
 async function write(text: string): Promise<void> {
   const { stdout } = process;

@@ -8,13 +8,39 @@ const STYLE = String.raw`\u001B\[(?:[01234]|9|2[2-49]|3[0-79]|9[0-7])m`;
 /** All other control characters, and those that reorder a line. Line ends and tabs are text. */
 const CONTROL = String.raw`\r(?!\n)|[\0-\u0008\u000B\u000C\u000E-\u001F\u007F-\u009F\u061C\u200E\u200F\u202A-\u202E\u2066-\u2069]`;
 
-const GUARDED = new RegExp(pico.isColorSupported ? `${STYLE}|${CONTROL}` : CONTROL, 'g');
+let guarded: RegExp | undefined;
 
 /** @returns the text with every control character written as `\u001b`: in JSON, the same value. */
 export function harmless(text: string): string {
-  return text.replaceAll(GUARDED, (found) =>
+  guarded ??= new RegExp(pico.isColorSupported ? `${STYLE}|${CONTROL}` : CONTROL, 'g');
+  return text.replaceAll(guarded, (found) =>
     found.length > 1 ? found : String.raw`\u${found.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
+}
+
+const opened = new Set<'stdout' | 'stderr'>();
+
+/** @returns whether a stream was opened since {@link atFirstUse}. */
+export function isOpen(name: 'stdout' | 'stderr'): boolean {
+  return opened.has(name);
+}
+
+/** Prepares a stream when it is first used: Node takes 3 ms to open one, for which a request need not wait. */
+export function atFirstUse(name: 'stdout' | 'stderr', prepare: (stream: NodeJS.WriteStream) => void): void {
+  const property = Object.getOwnPropertyDescriptor(process, name) ?? {};
+  const open = (): NodeJS.WriteStream => {
+    Object.defineProperty(process, name, property);
+    opened.add(name);
+    const stream = process[name];
+    prepare(stream);
+    return stream;
+  };
+  Object.defineProperty(process, name, { configurable: true, enumerable: true, get: open });
+}
+
+/** Prints a line. `console.log` would load what it formats objects and colours them with, 2 ms. */
+export function print(line: string, stream: NodeJS.WriteStream = process.stdout): void {
+  stream.write(`${line}\n`);
 }
 
 /** Makes all text written to the stream {@link harmless}. Bytes (a `Buffer`) pass unchanged. */
