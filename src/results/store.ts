@@ -1,9 +1,10 @@
 import type { KeyObject } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync, unlink } from 'node:fs';
 import { opendir, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { ServiceError } from '../service/exit.ts';
-import { tildePath } from '../service/files.ts';
+import { tildePath, unlessAbsent } from '../service/files.ts';
 import { isoSeconds } from '../shared/format.ts';
 import type { PendingFile, Question, ResultFile, Timings } from '../shared/result.ts';
 import { rowsAsked } from '../shared/map.ts';
@@ -27,6 +28,8 @@ import { retriesIn, retriesOf } from './map-result.ts';
 import { RemovedTasks } from './removed.ts';
 import { TaskFolder } from './task-folder.ts';
 import { openQuestion, sealQuestion } from './question.ts';
+
+const unlinkFile = promisify(unlink);
 
 /** A saved result that was removed or damaged since. */
 export class NoResult extends ServiceError<'nothing_to_acknowledge'> {}
@@ -122,7 +125,7 @@ export class ResultStore {
       if (isForInbox(saved)) this.inbox.add(result.task_id, batch);
       if (saved.map?.retries !== undefined) this.retries.add(result.task_id, batch);
       if (!isKnown) await batch.write(this.resultPath(result.task_id), saved);
-      rmSync(this.pendingPath(result.task_id), { force: true });
+      await unlinkFile(this.pendingPath(result.task_id)).catch(unlessAbsent);
       // The map of a row is notified, and has a result of its own.
       if (saved.row) return { saved, isNew: !isKnown };
       // A new result is the latest; a known one may not be.

@@ -50,6 +50,11 @@ export function engineSettings(database: string): string[] {
     // At the defaults 128,000 workflows, closed ones too, and 256 MB of their events stay in memory: 40 MB more for each 1000.
     ['--dynamic-config-value', 'history.hostLevelCacheMaxSize=1000'],
     ['--dynamic-config-value', 'history.eventsHostLevelCacheMaxSizeBytes=16777216'],
+    // After kill -9 the engine looks again at the tasks of its queues since their last checkpoint, which is every 30 s by default.
+    ...['transfer', 'timer', 'visibility'].map((queue): [string, string] => [
+      '--dynamic-config-value',
+      `history.${queue}ProcessorUpdateAckInterval="1s"`,
+    ]),
     // Longest wait until a workflow that an older release could not run is retried by a newer one (10 min by default).
     ['--dynamic-config-value', 'history.workflowTaskRetryMaxInterval="1m"'],
     ...Object.values(SEARCH_ATTRIBUTES).map(({ name, type }): [string, string] => [

@@ -5,8 +5,9 @@ import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path';
 import { defaultPayloadConverter, type Payload } from '@temporalio/common';
 import { StorageDriverClaim } from '@temporalio/common/lib/converter/extstore.js';
+import { ExternalStorageRunner } from '@temporalio/common/lib/internal-non-workflow/external-storage-runner.js';
 import proto from '@temporalio/proto';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { lookUp } from '../../src/tasks/look-up.ts';
 import { readConfig } from '../../src/config/index.ts';
 import { ConfigError } from '../../src/config/problems.ts';
@@ -182,6 +183,22 @@ const folderWith = async (days: string[]): Promise<PayloadFolder> => {
   }
   return folder;
 };
+
+it('only payloads that are stored outside the engine are looked at by the SDK', async () => {
+  const { externalStorage } = (await openWith(undefined)).dataConverter;
+  const any = vi.spyOn(AbortSignal, 'any');
+  onTestFinished(() => any.mockRestore());
+  const sdk = new ExternalStorageRunner(externalStorage);
+  const options = { abortSignal: new AbortController().signal };
+  const small = [payloadOf('x'), payloadOf('x'.repeat(STORED_FROM_BYTES / 2 - 100))];
+  expect(await sdk.store(small, options)).toEqual(small);
+  expect(await sdk.retrieve(small, options)).toEqual(small);
+  expect(any).not.toHaveBeenCalled();
+  const all = [...small, payloadOf('x'.repeat(STORED_FROM_BYTES))];
+  const claims = await sdk.store(all, options);
+  expect(claims.map((claim, index) => claim === all[index])).toEqual([true, true, false]);
+  expect(valueOf((await sdk.retrieve(claims, options))[2])).toBe(valueOf(all[2]));
+});
 
 describe('the sweep', () => {
   it('removes payloads older than the engine’s retention, a week and a day', async () => {

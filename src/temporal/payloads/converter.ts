@@ -6,6 +6,7 @@ import { DIST } from '../../service/files.ts';
 import { PayloadBucket, PayloadFolder } from './stores.ts';
 import { EncryptionCodec } from './codec.ts';
 import { ContentStore } from './contents.ts';
+import { passSmallPayloads } from './small-payloads.ts';
 import { PayloadDriver } from './storage.ts';
 
 export type PayloadConfig = Pick<
@@ -29,6 +30,7 @@ export interface Payloads {
 
 /** Opens no file or connection yet: commands without large payloads do not need the storage. */
 export function openPayloads(config: PayloadConfig): Payloads {
+  passSmallPayloads(STORED_FROM_BYTES);
   const folder = new PayloadFolder(config.KIMI_PAYLOAD_DIR ?? join(config.KIMI_HOME, 'payloads'));
   const bucket = config.KIMI_PAYLOAD_S3_BUCKET && new PayloadBucket(config.KIMI_PAYLOAD_S3_BUCKET);
   const chosen = bucket ? new PayloadDriver('s3', bucket) : new PayloadDriver('folder', folder);
