@@ -83,8 +83,12 @@ export async function runProgram(argv: string[], runnable: Runnable): Promise<vo
   try {
     loadEnvFiles();
     say = await loadText(langOf());
-    const program = await programFor(say, argv.slice(2), runnable);
-    await program.parseAsync(argv);
+    const words = argv.slice(2);
+    const program = await programFor(say, words, runnable);
+    const name = namedCommand(words);
+    // With `help`, commander would show the whole help, and not say that there is no such command.
+    const isUnknown = words[0] === 'help' && name !== '' && !program.commands.some((known) => known.name() === name);
+    await program.parseAsync(isUnknown ? [...argv.slice(0, 2), name] : argv);
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return;
     const { exit, message } = await sentenceOf(error, say);

@@ -667,6 +667,7 @@ describe('invalid input gives one clear sentence and an exit code', () => {
     ['an unknown option', ['dispatch', '--zzz'], 2, '沒有 --zzz 這個選項。加上 --help 可查看有哪些。'],
     ['an unknown command', ['nope'], 2, '沒有 nope 這個指令。加上 --help 可查看有哪些。'],
     ['a misspelt option', ['list', '--statuss', 'done'], 2, '沒有 --statuss 這個選項。是不是 --status？'],
+    ['help of an unknown command', ['help', 'nope'], 2, '沒有 nope 這個指令。加上 --help 可查看有哪些。'],
     ['a misspelt command', ['dispach'], 2, '沒有 dispach 這個指令。是不是 dispatch？'],
     ['an option without its value', ['dispatch', '-p'], 2, '加上 --help 可查看用法。'],
     ['a name with a slash', ['dispatch', '-p', 'x', '-n', 'a/b'], 2, '任務名稱只能包含'],
@@ -768,8 +769,17 @@ describe('invalid input gives one clear sentence and an exit code', () => {
       code: 1,
       stderr: expect.stringMatching(/答案沒有寫出：.*磁碟已滿.*kimi-dispatch result kimi-\d+-\d+ /),
     });
-    for (const command of ['list', '--version']) {
-      expect(await full(command), command).toMatchObject({
+    for (const command of [
+      'list',
+      '--version',
+      '--help',
+      'models',
+      'usage',
+      'limits',
+      'token list',
+      'completion bash',
+    ]) {
+      expect(await full(...command.split(' ')), command).toMatchObject({
         code: 1,
         stderr: expect.stringContaining('無法寫入標準輸出（磁碟已滿）'),
       });

@@ -18,19 +18,11 @@ export function harmless(text: string): string {
   );
 }
 
-const opened = new Set<'stdout' | 'stderr'>();
-
-/** @returns whether a stream was opened since {@link atFirstUse}. */
-export function isOpen(name: 'stdout' | 'stderr'): boolean {
-  return opened.has(name);
-}
-
 /** Prepares a stream when it is first used: Node takes 3 ms to open one, for which a request need not wait. */
 export function atFirstUse(name: 'stdout' | 'stderr', prepare: (stream: NodeJS.WriteStream) => void): void {
   const property = Object.getOwnPropertyDescriptor(process, name) ?? {};
   const open = (): NodeJS.WriteStream => {
     Object.defineProperty(process, name, property);
-    opened.add(name);
     const stream = process[name];
     prepare(stream);
     return stream;
