@@ -16,6 +16,8 @@ export interface SimulatorOptions {
   /** Keys that Moonshot's API accepts; any key by default. */
   keys?: string[];
   log: Logger;
+  /** Where requests are kept that will be called back; see {@link CallbackApi}. */
+  keepIn?: string;
   /** Called with each event as it happens. */
   onEvent?: (event: SimulatorEvent) => void;
 }
@@ -25,7 +27,7 @@ export interface SimulatorOptions {
  * requests use Moonshot's API (moonshot-api.ts). Both read directives from the prompt (directives.ts).
  * `POST /hooks/wake` and the plugin's route stand in for the agent's gateway.
  */
-export function createSimulator({ secret, delayMs, keys, log, onEvent = () => {} }: SimulatorOptions): {
+export function createSimulator({ secret, delayMs, keys, log, keepIn, onEvent = () => {} }: SimulatorOptions): {
   app: Express;
   counts: Counts;
   stop(): void;
@@ -34,7 +36,7 @@ export function createSimulator({ secret, delayMs, keys, log, onEvent = () => {}
   const stopping = new AbortController();
   // Each answer in progress listens to it.
   setMaxListeners(0, stopping.signal);
-  const callbackApi = new CallbackApi({ secret, delayMs, log, counts, onEvent, stopping: stopping.signal });
+  const callbackApi = new CallbackApi({ secret, delayMs, log, keepIn, counts, onEvent, stopping: stopping.signal });
   const app = createApp();
   // Kimi's own limit.
   app.use(express.json({ limit: '100mb' }));

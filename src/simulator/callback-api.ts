@@ -9,6 +9,7 @@ import { SIGNATURE_HEADER, sign, standardHeaders } from '../webhook/signature.ts
 import { answerTo, tokensIn } from './answers.ts';
 import type { Counts, SimulatorEvent } from './events.ts';
 import { directivesIn, type Directives } from './directives.ts';
+import { KeptRequests } from './kept-requests.ts';
 import { askedIn, messageContent, textOf } from './validation.ts';
 
 export interface CallbacksOptions {
@@ -20,6 +21,8 @@ export interface CallbacksOptions {
   counts: Counts;
   /** Called with each event as it happens. */
   onEvent: (event: SimulatorEvent) => void;
+  /** Where accepted requests are kept until they are called back; by default they end with the process. */
+  keepIn?: string | undefined;
   /** Aborts all requests in progress. */
   stopping: AbortSignal;
 }
@@ -50,9 +53,42 @@ export class CallbackApi {
   /** Refusals sent, by task id. */
   private readonly refused = new Map<string, number>();
   private readonly agent = directAgent();
+  private readonly kept: KeptRequests<DispatchBody> | undefined;
 
   constructor(private readonly options: CallbacksOptions) {
-    options.stopping.addEventListener('abort', () => void this.agent.destroy(), { once: true });
+    const { keepIn, stopping } = options;
+    stopping.addEventListener('abort', () => void this.agent.destroy(), { once: true });
+    this.kept = keepIn === undefined ? undefined : new KeptRequests(keepIn);
+    for (const { id, at, body } of this.kept?.read() ?? []) this.resume(id, at, body);
+  }
+
+  /** Answers a request that a simulation before has accepted. */
+  private resume(id: string, at: number, task: DispatchBody): void {
+    const { task_id } = task.metadata;
+    const { data: directives } = directivesIn(askedIn(task.messages));
+    if (!directives) return;
+    // The key of a dispatch call is the task's id.
+    this.ids.set(task_id, id);
+    const { callback } = this.answer(task, id, directives);
+    void this.deliverLater(task, callback, directives, Date.now() - at);
+  }
+
+  private answer(task: DispatchBody, id: string, directives: Directives) {
+    const content = answerTo(askedIn(task.messages), directives.size);
+    const answer = completionOf(task, id, content);
+    const error = { type: directives.type ?? 'server_error', message: 'the simulation was asked to fail' };
+    const callback = directives.fail ? { error, metadata: task.metadata } : answer;
+    return { answer, callback, shown: directives.fail ? { error } : { content } };
+  }
+
+  private async deliverLater(task: DispatchBody, callback: object, directives: Directives, waited = 0): Promise<void> {
+    const { task_id } = task.metadata;
+    try {
+      const isReceived = await this.deliver(task, callback, directives, waited);
+      if (isReceived) this.kept?.forget(task_id);
+    } catch (error) {
+      if (!this.options.stopping.aborted) this.options.log.error({ err: error, task_id }, 'callback failed');
+    }
   }
 
   /** Handles a dispatch call. */
@@ -100,41 +136,51 @@ export class CallbackApi {
     const id = repeated ?? `cmpl-sim-${randomBytes(8).toString('hex')}`;
     if (key !== undefined) this.ids.set(key, id);
     if (!repeated) counts.billed += 1;
-    const content = answerTo(askedIn(task.messages), directives.size);
-    const answer = completionOf(task, id, content);
-    const failure = { type: directives.type ?? 'server_error', message: 'the simulation was asked to fail' };
+    const { answer, callback, shown } = this.answer(task, id, directives);
     onEvent({
       task_id,
       what: 'taken',
       repeated: repeated !== undefined,
       inPlace: directives.direct !== undefined,
-      answer: directives.fail ? { error: failure } : { content },
+      answer: shown,
     });
     if (directives.direct) {
       onEvent({ task_id, what: 'finished' });
       response.json(answer);
       return;
     }
-    const callback = directives.fail ? { error: failure, metadata: task.metadata } : answer;
-    const delivered = repeated ? Promise.resolve() : this.deliver(task, callback, directives);
-    delivered.catch((error: unknown) => {
-      if (!this.options.stopping.aborted) this.options.log.error({ err: error, task_id }, 'callback failed');
-    });
-    if (directives.early) await delivered;
+    if (!repeated) {
+      this.kept?.keep({ id, at: Date.now(), body: task });
+      const delivered = this.deliverLater(task, callback, directives);
+      if (directives.early) await delivered;
+    }
     if (directives['hang-up']) incoming.socket.destroy();
     else response.status(202).json({ id, simulated: true });
   }
 
-  private async deliver(task: DispatchBody, callback: object, directives: Directives): Promise<void> {
+  /**
+   * @param waited since it was accepted, in milliseconds
+   * @returns false if nobody received it
+   */
+  private async deliver(
+    task: DispatchBody,
+    callback: object,
+    directives: Directives,
+    waited: number,
+  ): Promise<boolean> {
     const { delayMs, onEvent, stopping } = this.options;
-    if (!directives.early) await pause(directives.delay ?? delayMs, undefined, { signal: stopping });
+    const left = Math.max((directives.delay ?? delayMs) - waited, 0);
+    if (!directives.early) await pause(left, undefined, { signal: stopping });
     const body = JSON.stringify(callback);
     const { task_id } = task.metadata;
     const times = directives.drop ? 0 : directives.duplicates + 1;
+    let received = 0;
     for (let sent = 0; sent < times; sent += 1) {
-      await this.post(task_id, task.callback_url, body, () => this.signatureHeaders(body, task_id, directives));
+      const headers = () => this.signatureHeaders(body, task_id, directives);
+      if (await this.post(task_id, task.callback_url, body, headers)) received += 1;
     }
     onEvent({ task_id, what: 'finished' });
+    return received === times;
   }
 
   /** A duplicate is the same message; each attempt is signed with the time at which it is made. */
@@ -149,17 +195,23 @@ export class CallbackApi {
     };
   }
 
-  /** Posts until the callback is accepted or refused with a 4xx. */
-  private async post(task_id: string, url: string, body: string, signed: () => Record<string, string>): Promise<void> {
+  /** Posts until the callback is accepted or refused with a 4xx. @returns whether it was */
+  private async post(
+    task_id: string,
+    url: string,
+    body: string,
+    signed: () => Record<string, string>,
+  ): Promise<boolean> {
     const { counts, log, onEvent, stopping } = this.options;
     for (let attempt = 0; attempt < CALLBACK_RETRIES; attempt += 1) {
       const status = await this.postOnce(url, body, signed());
       counts.callbacks[status] = (counts.callbacks[status] ?? 0) + 1;
       log.info({ task_id, status, url }, 'callback sent');
       onEvent({ task_id, what: 'called back', status });
-      if (status !== 0 && status !== 408 && status < 500) return;
+      if (status !== 0 && status !== 408 && status < 500) return true;
       await pause(CALLBACK_RETRY_MS, undefined, { signal: stopping });
     }
+    return false;
   }
 
   /** @returns the HTTP status; 0 without a response. */

@@ -1,12 +1,15 @@
 /** A simulation and the real stack of one home share the engine, but no tasks. */
+import { readdir } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { expect, it } from 'vitest';
 import { answerTo } from '../../src/simulator/answers.ts';
 import type { Counts } from '../../src/simulator/events.ts';
-import { cleanHome, latest, up } from '../support/cli.ts';
+import { cleanHome, cli, latest, up } from '../support/cli.ts';
+import { freePort } from '../support/engine.ts';
 import { inProcess } from '../support/in-process.ts';
-import { serve } from '../support/resources.ts';
+import { serve, until } from '../support/resources.ts';
 
 it('with the relay, the simulated Kimi streams, and one answer is paid for, saved and announced', async () => {
   const env = await cleanHome({ KIMI_CALLBACKS: 'relay', KIMI_ON_INTERRUPT: 'retry', KIMI_LANG: 'en' });
@@ -62,4 +65,21 @@ it('a waiting simulated task is never sent to the real Kimi, and takes no slot o
   expect(prompts).toEqual(['a real prompt']);
   expect((await inProcess(['list'], env)).stdout).not.toContain('simulated');
   await real.stop();
+});
+
+it('what the simulated Kimi has accepted is answered after a kill -9 of everything', { timeout: 60_000 }, async () => {
+  const env = await cleanHome({ WEBHOOK_PORT: String(await freePort()) });
+  const { pid, children } = (await up(env, '--simulate')).state;
+  const { stdout } = await inProcess(['dispatch', '-p', 'x [[simulate: delay=4000]]', '--json'], env);
+  const { task_id, api_id } = JSON.parse(stdout) as { task_id: string; api_id: string };
+  for (const each of [pid, ...children.map((child) => child.pid)]) process.kill(each, 'SIGKILL');
+  await until(async () => (await cli(['down'], env)).code === 0);
+  await up(env, '--simulate');
+  const waited = await cli(['wait', task_id], env);
+  expect(waited, waited.stderr).toMatchObject({ code: 0 });
+  expect(await latest(env)).toMatchObject({ task_id, status: 'done' });
+  const status = JSON.parse((await inProcess(['status', task_id, '--json'], env)).stdout) as { api_id: string };
+  expect(status.api_id).toBe(api_id);
+  const kept = join(env['HOME'] ?? '', '.local/share/kimi-dispatch/simulator');
+  await until(async () => (await readdir(kept)).length === 0);
 });
