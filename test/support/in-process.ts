@@ -21,8 +21,13 @@ export async function inProcess(args: string[], env: Record<string, string>, inp
 
 async function runHere(args: string[], env: Record<string, string>, input: string): Promise<Ended> {
   const home = env['HOME'] ?? '';
-  const before = { env: { ...process.env }, folder: process.cwd(), console: globalThis.console };
-  const [stdout, stderr] = [take(process.stdout), take(process.stderr)];
+  const before = {
+    env: { ...process.env },
+    folder: process.cwd(),
+    console: globalThis.console,
+    umask: process.umask(),
+  };
+  const [stdout, stderr] = [take('stdout'), take('stderr')];
   const stdin = vi.spyOn(process, 'stdin', 'get').mockReturnValue(Readable.from([Buffer.from(input)]) as never);
   try {
     // The default of this home: that of this process was found when it started.
@@ -35,6 +40,7 @@ async function runHere(args: string[], env: Record<string, string>, input: strin
     process.exitCode = undefined;
     setEnvironment(before.env);
     process.chdir(before.folder);
+    process.umask(before.umask);
     globalThis.console = before.console;
     stdin.mockRestore();
     for (const { giveBack } of [stdout, stderr]) giveBack();
@@ -54,8 +60,10 @@ function setEnvironment(env: NodeJS.ProcessEnv): void {
 
 type Written = () => void;
 
-/** Captures the output of a stream until it is restored, and removes the listeners that were added meanwhile. */
-function take(stream: NodeJS.WriteStream) {
+/** Captures the output of a stream until it is restored, and removes the listeners that were added meanwhile, and what awaits its first use. */
+function take(name: 'stdout' | 'stderr') {
+  const stream = process[name];
+  const property = Object.getOwnPropertyDescriptor(process, name) ?? {};
   const chunks: Buffer[] = [];
   const listeners = stream.listeners('error');
   const spy = vi.spyOn(stream, 'write').mockImplementation((chunk, ...rest: unknown[]) => {
@@ -66,6 +74,7 @@ function take(stream: NodeJS.WriteStream) {
   });
   const giveBack = (): void => {
     spy.mockRestore();
+    Object.defineProperty(process, name, property);
     for (const listener of stream.listeners('error')) {
       if (!listeners.includes(listener)) stream.off('error', listener as () => void);
     }

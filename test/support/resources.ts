@@ -64,7 +64,8 @@ export async function serve(listener: RequestListener | Server, port = 0): Promi
 /** @returns a folder that is removed at the end of its {@link lifetime}. */
 export async function temporaryFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'kimi-test-'));
-  lifetime()(async () => await rm(folder, { recursive: true, force: true }));
+  // What a server does after its answer may still write into it.
+  lifetime()(async () => await rm(folder, { recursive: true, force: true, maxRetries: 5 }));
   return folder;
 }
 
