@@ -26,6 +26,14 @@ async function seen(port: number, look: (exposition: Exposition) => boolean): Pr
   });
 }
 
+/** Waits until the agent was woken so often. More is a failure, not a wait without end. */
+async function woken(port: number, times: number): Promise<Exposition> {
+  const count = (now: Exposition): number => now.sum('kimi_wakes_total', { outcome: 'woken' }) ?? 0;
+  const now = await seen(port, (exposition) => count(exposition) >= times);
+  expect(count(now)).toBe(times);
+  return now;
+}
+
 interface Ports {
   webhook: number;
   worker: number;
@@ -79,16 +87,14 @@ describe('after tasks have run', () => {
     const broken = await world.start(promptWith('delay=0 reasoning=0 chunks=20 size=400 break=cut after=10 breaks=1'));
     const failed = await world.start(promptWith('error=content-filter'));
     // Long enough for the notification of the time-out to come first.
-    const late = await world.start(promptWith('delay=0 reasoning=0 size=400 chunks=40 chunk-delay=100'), {
+    const late = await world.start(promptWith('delay=0 reasoning=0 size=400 chunks=40 chunk-delay=250'), {
       timeout_ms: 1,
     });
     const ends = [done, broken, failed, late].map(async (task) => (await world.handle(task).result()).status);
     expect(await Promise.all(ends)).toEqual(['done', 'done', 'failed', 'done']);
 
-    const worker = await seen(
-      ports.worker,
-      (now) => now.sum('kimi_wakes_total', { outcome: 'woken' }) === 6 && now.sum('kimi_limiter_limit') !== undefined,
-    );
+    await woken(ports.worker, 6);
+    const worker = await seen(ports.worker, (now) => now.sum('kimi_limiter_limit') !== undefined);
     const outcomes = ['done', 'failed', 'timed_out', 'cancelled'];
     expect(outcomes.map((outcome) => worker.sum('kimi_tasks_total', { outcome }))).toEqual([2, 1, 1, 1]);
     expect(worker.sum('kimi_late_answers_total')).toBe(1);
