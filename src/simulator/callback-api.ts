@@ -134,6 +134,8 @@ export class CallbackApi {
     const key = incoming.get('idempotency-key');
     const repeated = key === undefined ? undefined : this.ids.get(key);
     const id = repeated ?? `cmpl-sim-${randomBytes(8).toString('hex')}`;
+    // What cannot be kept, as on a full disk, is not accepted: it may be sent again.
+    if (!repeated && !directives.direct) this.kept?.keep({ id, at: Date.now(), body: task });
     if (key !== undefined) this.ids.set(key, id);
     if (!repeated) counts.billed += 1;
     const { answer, callback, shown } = this.answer(task, id, directives);
@@ -150,7 +152,6 @@ export class CallbackApi {
       return;
     }
     if (!repeated) {
-      this.kept?.keep({ id, at: Date.now(), body: task });
       const delivered = this.deliverLater(task, callback, directives);
       if (directives.early) await delivered;
     }

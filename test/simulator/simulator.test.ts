@@ -1,4 +1,6 @@
 /** The simulated Kimi behaves like the real API, over real HTTP; OpenAI's own client can read it. */
+import { mkdir, readdir, rmdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import OpenAI, {
   APIConnectionError,
@@ -19,7 +21,7 @@ import { pieces } from '../../src/simulator/answers.ts';
 import type { Completion, Counts } from '../../src/simulator/events.ts';
 import type { REFUSALS } from '../../src/simulator/errors.ts';
 import { failureOf } from '../support/answering.ts';
-import { SECRET, serve, silent, until } from '../support/resources.ts';
+import { SECRET, serve, silent, temporaryFolder, until } from '../support/resources.ts';
 
 const KEY = 'sk-simulated';
 
@@ -752,6 +754,33 @@ describe('other endpoints', () => {
     expect(response.statusCode).toBe(202);
     await until(() => paths.includes('/here'));
     expect(kimi.counts.completions).toEqual([]);
+  });
+
+  it('the API with callbacks accepts only what it can keep: what it could not, it accepts when it is sent again', async () => {
+    const keepIn = await temporaryFolder();
+    const kimi = await openKimi({ keepIn });
+    const paths: string[] = [];
+    const url = await serve((request, response) => {
+      paths.push(String(request.url));
+      request.resume().on('end', () => response.end());
+    });
+    const send = async (): Promise<number> => {
+      const metadata = { task_id: 'kimi-1-1', task_name: 'x' };
+      const body = { model: 'kimi-k3', messages: [{ role: 'user', content: 'x' }], metadata };
+      const headers = { 'idempotency-key': 'kimi-1-1' };
+      const called = { ...body, callback_url: `${url}/here` };
+      const response = await kimi.send('/v1/chat/completions', called, headers);
+      await response.body.dump();
+      return response.statusCode;
+    };
+    await mkdir(join(keepIn, 'kimi-1-1'));
+    expect(await send()).toBe(500);
+    expect(kimi.counts.billed).toBe(0);
+    await rmdir(join(keepIn, 'kimi-1-1'));
+    expect(await send()).toBe(202);
+    await until(() => paths.includes('/here'));
+    await until(async () => (await readdir(keepIn)).length === 0);
+    expect(kimi.counts.billed).toBe(1);
   });
 
   it('the API with callbacks, for a prompt with a picture', async () => {
