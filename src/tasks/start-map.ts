@@ -87,7 +87,7 @@ export async function startMap(client: Client, context: TaskContext, map: NewMap
 }
 
 /** How long a map may take until its first row says whether it is sent, in milliseconds. */
-const ACCEPTED_MS = 5_000;
+const ACCEPTED_MS = 10_000;
 
 /** @returns whether a budget keeps the first row of a map that was just started, or its batch. */
 async function statusOf(

@@ -280,7 +280,7 @@ describe('tasks on the engine', () => {
       task: { task_id, task_name: 'report', status: 'paused' },
       message: expect.stringMatching(/今天的預算是 ¥1\.50.*\n.*\/kimi allow .*\n帳戶餘額：¥15\.00/) as string,
     });
-    const [listed] = (await tasks.list({ status: ['paused'] }, 5)).tasks;
+    const listed = await until(async () => (await tasks.list({ status: ['paused'] }, 5)).tasks[0]);
     expect(listed).toMatchObject({ task_id, paused: { needs: expect.closeTo(1.62, 2) as number } });
     const stranger = { channel: 'telegram', to: '1' };
     await expect(tasks.allow(task_id, stranger)).rejects.toEqual(new Problem('unknown_task', { task_id }));
