@@ -173,8 +173,12 @@ describe('up', () => {
     await up(env, '--simulate');
     const dispatch = async (name: string, ...more: string[]) => {
       const { stdout } = await inProcess(['dispatch', '-p', 'x [[simulate: delay=600000]]', '-n', name, ...more], env);
-      const tasks = JSON.parse((await inProcess(['list', '--json'], env)).stdout) as Record<string, string>[];
-      return { stdout, task_id: tasks.find(({ task_name }) => task_name === name)?.['task_id'] ?? '' };
+      // The list follows a start.
+      const task_id = await until(async () => {
+        const tasks = JSON.parse((await inProcess(['list', '--json'], env)).stdout) as Record<string, string>[];
+        return tasks.find(({ task_name }) => task_name === name)?.['task_id'];
+      });
+      return { stdout, task_id };
     };
     const first = await dispatch('first');
     const [listed] = JSON.parse((await inProcess(['list', '--json'], env)).stdout) as Record<string, string>[];

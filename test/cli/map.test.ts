@@ -81,10 +81,12 @@ it('is dispatched, watched, printed row by row, retried, exported, counted and r
   expect(await run('retry', 'three rows', '--failed')).toMatchObject({ code: 10 });
 
   const counts = { failed: 0, timed_out: 0, cancelled: 0 };
-  expect(JSON.parse((await run('list', '--json')).stdout)).toMatchObject([
-    { task_name: 'three rows', map: { ...counts, rows: 1, done: 1 } },
-    { task_id, map: { ...counts, rows: 3, done: 2, failed: 1 } },
-  ]);
+  await expect
+    .poll(async () => JSON.parse((await run('list', '--json')).stdout) as unknown)
+    .toMatchObject([
+      { task_name: 'three rows', map: { ...counts, rows: 1, done: 1 } },
+      { task_id, map: { ...counts, rows: 3, done: 2, failed: 1 } },
+    ]);
   expect(JSON.parse((await run('usage', '--json')).stdout)).toMatchObject({ total: { tasks: 4, answered: 3 } });
   expect(JSON.parse((await run('export', '--json')).stdout)).toHaveLength(4);
   expect((await run('inbox', '--json')).stdout.trim()).toBe('[]');
