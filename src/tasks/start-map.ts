@@ -86,7 +86,7 @@ export async function startMap(client: Client, context: TaskContext, map: NewMap
   }
 }
 
-/** How long a map may take until its first row says whether it is sent, in milliseconds. */
+/** How long a map may take until its first row says whether it is sent, in milliseconds: longer than a workflow task that is lost (`WORKFLOW_TASK_TIMEOUT`). */
 const ACCEPTED_MS = 10_000;
 
 /** @returns whether a budget keeps the first row of a map that was just started, or its batch. */

@@ -72,6 +72,16 @@ async function openKimi(options: Partial<SimulatorOptions> = {}): Promise<Kimi> 
   };
 }
 
+/** Serves what is called back. */
+async function receiver(): Promise<{ url: string; paths: string[] }> {
+  const paths: string[] = [];
+  const url = await serve((request, response) => {
+    paths.push(String(request.url));
+    request.resume().on('end', () => response.end());
+  });
+  return { url, paths };
+}
+
 function question(prompt: string, body: object): object {
   return { model: 'kimi-k3', messages: [{ role: 'user', content: prompt }], ...body };
 }
@@ -740,11 +750,7 @@ describe('other endpoints', () => {
 
   it('the API with callbacks, for requests with a callback URL', async () => {
     const kimi = await openKimi();
-    const paths: string[] = [];
-    const url = await serve((request, response) => {
-      paths.push(String(request.url));
-      request.resume().on('end', () => response.end());
-    });
+    const { url, paths } = await receiver();
     const response = await kimi.ask('x', {
       model: 'moonshot-v1-128k',
       temperature: 0.3,
@@ -757,26 +763,20 @@ describe('other endpoints', () => {
   });
 
   it('the API with callbacks accepts only what it can keep: what it could not, it accepts when it is sent again', async () => {
+    const task_id = 'kimi-1-1';
     const keepIn = await temporaryFolder();
     const kimi = await openKimi({ keepIn });
-    const paths: string[] = [];
-    const url = await serve((request, response) => {
-      paths.push(String(request.url));
-      request.resume().on('end', () => response.end());
-    });
+    const { url, paths } = await receiver();
     const send = async (): Promise<number> => {
-      const metadata = { task_id: 'kimi-1-1', task_name: 'x' };
-      const body = { model: 'kimi-k3', messages: [{ role: 'user', content: 'x' }], metadata };
-      const headers = { 'idempotency-key': 'kimi-1-1' };
-      const called = { ...body, callback_url: `${url}/here` };
-      const response = await kimi.send('/v1/chat/completions', called, headers);
+      const asked = question('x', { metadata: { task_id, task_name: 'x' }, callback_url: `${url}/here` });
+      const response = await kimi.send('/v1/chat/completions', asked, { 'idempotency-key': task_id });
       await response.body.dump();
       return response.statusCode;
     };
-    await mkdir(join(keepIn, 'kimi-1-1'));
+    await mkdir(join(keepIn, task_id));
     expect(await send()).toBe(500);
     expect(kimi.counts.billed).toBe(0);
-    await rmdir(join(keepIn, 'kimi-1-1'));
+    await rmdir(join(keepIn, task_id));
     expect(await send()).toBe(202);
     await until(() => paths.includes('/here'));
     await until(async () => (await readdir(keepIn)).length === 0);
