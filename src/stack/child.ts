@@ -38,6 +38,8 @@ export interface ChildOptions {
   /** Those of a restart, if they differ. */
   argsAgain?: () => Promise<string[]>;
   env: NodeJS.ProcessEnv;
+  /** What a restart changes in it. */
+  envAgain?: () => NodeJS.ProcessEnv;
   /** Working directory; by default this process's. */
   cwd?: string;
   logFile: string;
@@ -158,7 +160,8 @@ export class ServiceChild extends Child {
   }
 
   protected override spawn(log: number): ChildProcess {
-    const { command, env, cwd } = this.options;
+    const { command, cwd, envAgain } = this.options;
+    const env = { ...this.options.env, ...(this.report && envAgain?.()) };
     return spawn(command, this.args, { env, cwd, detached: true, stdio: ['ignore', log, log, 'ipc'] });
   }
 

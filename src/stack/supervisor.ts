@@ -42,7 +42,13 @@ export class Supervisor {
     mkdirSync(this.logs, { recursive: true, mode: 0o700 });
     this.rotation = setInterval(() => rotateLogs(this.logs), ROTATION_MS).unref();
     this.engine = engine && new EmbeddedEngine(plan.home, engine, this.events);
-    this.simulator = simulator && new ServiceChild(this.options('simulator', simulator));
+    this.simulator =
+      simulator &&
+      new ServiceChild({
+        ...this.options('simulator', simulator),
+        // The services have its address.
+        envAgain: () => ({ KIMI_SIMULATOR_PORT: String(this.simulator?.report?.port) }),
+      });
     this.services = new ServiceChild(
       this.options('services', services.env),
       async () => await this.settings(),

@@ -67,21 +67,49 @@ it('a waiting simulated task is never sent to the real Kimi, and takes no slot o
   await real.stop();
 });
 
+/** @returns the id of the request that Kimi has accepted. */
+async function apiId(task_id: string, env: Record<string, string>): Promise<string | undefined> {
+  const { stdout } = await inProcess(['status', task_id, '--json'], env);
+  return (JSON.parse(stdout) as { api_id?: string }).api_id;
+}
+
 it('what the simulated Kimi has accepted is answered after a kill -9 of everything', { timeout: 60_000 }, async () => {
   const env = await cleanHome({ WEBHOOK_PORT: String(await freePort()) });
   const { pid, children } = (await up(env, '--simulate')).state;
   const { stdout } = await inProcess(['dispatch', '-p', 'x [[simulate: delay=4000]]', '--json'], env);
   const { task_id } = JSON.parse(stdout) as { task_id: string };
-  const apiId = async (): Promise<string | undefined> =>
-    (JSON.parse((await inProcess(['status', task_id, '--json'], env)).stdout) as { api_id?: string }).api_id;
-  const accepted = await until(apiId);
+  const accepted = await until(async () => await apiId(task_id, env));
   for (const each of [pid, ...children.map((child) => child.pid)]) process.kill(each, 'SIGKILL');
   await until(async () => (await cli(['down'], env)).code === 0);
   await up(env, '--simulate');
   const waited = await cli(['wait', task_id], env);
   expect(waited, waited.stderr).toMatchObject({ code: 0 });
   expect(await latest(env)).toMatchObject({ task_id, status: 'done' });
-  expect(await apiId()).toBe(accepted);
+  expect(await apiId(task_id, env)).toBe(accepted);
   const kept = join(env['HOME'] ?? '', '.local/share/kimi-dispatch/simulator');
   await until(async () => (await readdir(kept)).length === 0);
 });
+
+it(
+  'a simulated Kimi that is killed alone comes back at its address: its task and the next one are answered',
+  { timeout: 60_000 },
+  async () => {
+    const env = await cleanHome();
+    const { simulator_url, children } = (await up(env, '--simulate')).state;
+    const dispatched = async (prompt: string): Promise<string> => {
+      const { stdout } = await inProcess(['dispatch', '-p', prompt, '--json'], env);
+      return (JSON.parse(stdout) as { task_id: string }).task_id;
+    };
+    const open = await dispatched('x [[simulate: delay=4000]]');
+    await until(async () => await apiId(open, env));
+    process.kill(children.at(-1)?.pid ?? 0, 'SIGKILL');
+    const next = await dispatched('y [[simulate: delay=0]]');
+    for (const task_id of [open, next]) {
+      const waited = await cli(['wait', task_id], env);
+      expect(waited, waited.stderr).toMatchObject({ code: 0 });
+    }
+    // The one before was paid at the simulated Kimi that was killed.
+    const { billed } = (await (await fetch(`${simulator_url}/simulator/counts`)).json()) as Counts;
+    expect(billed).toBe(1);
+  },
+);
