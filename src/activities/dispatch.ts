@@ -38,12 +38,14 @@ export function dispatchActivities(dependencies: DispatchDependencies) {
     try {
       const dispatched =
         task.answers === undefined ? await kimi.dispatch(task, signal) : await answeredIn(contents, task.answers, task);
-      log.info({ task_id, model, api_id: dispatched.api_id }, 'dispatched');
+      const { api_id } = dispatched;
+      log.info({ task_id, model, api_id }, 'dispatched');
+      // Whoever started it does not wait for the disk.
+      noteSent(task_id, { task_id, api_id });
       const [isPending, isReported] = await Promise.all([
         !dispatched.answer && recordPending(dependencies, pendingOf(task, created_at)),
         round !== undefined && report(dependencies, task, round),
       ]);
-      noteSent(task_id, { task_id, api_id: dispatched.api_id });
       return { ...dispatched, ...(isPending && { pending: true }), ...(isReported && { reported: true }) };
     } catch (error) {
       noteSent(task_id);

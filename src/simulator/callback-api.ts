@@ -107,7 +107,9 @@ export class CallbackApi {
     }
     const { task_id } = parsed.data.metadata;
     onEvent({ task_id, what: 'arrived' });
-    await pause(directives.data['accept-delay'], undefined, { signal: stopping });
+    const { 'accept-delay': delay } = directives.data;
+    // A pause of 0 would take more than a millisecond.
+    if (delay !== undefined) await pause(delay, undefined, { signal: stopping });
     if (this.isRefused(task_id, directives.data, response)) return;
     await this.accept(parsed.data, directives.data, incoming, response);
   }

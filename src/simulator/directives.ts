@@ -59,7 +59,7 @@ const directives = z.object({
   refusals: z.coerce.number().int().positive().optional(),
   size: z.coerce.number().int().positive().optional(),
 
-  'accept-delay': count.default(0),
+  'accept-delay': count.optional(),
   'hang-up': yes,
   fail: yes,
   drop: yes,

@@ -113,6 +113,9 @@ export function workflowLabels({ options: { namespace, taskQueue } }: Worker, wo
   return { namespace, taskQueue, workflowType };
 }
 
+/** The activity that does nothing before the engine has confirmed its first heartbeat (activities/held-work.ts), which is after a sync. */
+const CONFIRMED_FIRST = 'dispatch';
+
 /**
  * Each activity of a task is a span of its trace. It runs when what the engine decided before is on the disk. A local one does not wait: what it
  * does is repeated if its workflow task is.
@@ -122,7 +125,7 @@ const AROUND_ACTIVITIES: WorkerInterceptors = {
     ({ info: { activityId, activityType, isLocal, workflowExecution } }) => ({
       inbound: {
         execute: async (input, next) => {
-          if (!isLocal) await committed();
+          if (!isLocal && activityType !== CONFIRMED_FIRST) await committed();
           const task_id = taskIdIn(workflowExecution?.workflowId ?? activityId);
           return await traced(task_id, activityType, async () => await next(input));
         },

@@ -8,6 +8,7 @@ import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
 import { afterAll, beforeAll, expect, inject, it, onTestFinished, vi } from 'vitest';
+import { HeldWork } from '../../src/activities/held-work.ts';
 import { readConfig } from '../../src/config/index.ts';
 import { engineArgs, prepareNamespace } from '../../src/stack/engine-settings.ts';
 import { connectClient } from '../../src/temporal/client.ts';
@@ -102,26 +103,32 @@ it('a change that was reported is on the disk; one over a connection that does n
   expect([await has(after, reported), await has(after, lost)]).toEqual([true, false]);
 });
 
-it('what an activity acts on is on the disk before it runs, and what its worker’s client started when that returns', async () => {
-  const { address, unsynced, cutPower } = await engine();
-  vi.stubEnv('TEMPORAL_ADDRESS', address);
-  onTestFinished(() => void vi.unstubAllEnvs());
-  installRuntime();
-  const [id, taskQueue, started] = [randomUUID(), randomUUID(), task()];
-  let whenRun = 0;
-  const activities = { act: async () => void (whenRun = onDisk) };
-  const worker = await createWorker(readConfig({ ...process.env }), { taskQueue, activities, workflows: false });
-  await worker.runUntil(async () => {
-    await worker.client?.workflow.start('any', started);
-    await unsynced.activity.start('act', { id, taskQueue, startToCloseTimeout: '10s' });
-    await until(() => whenRun > 0);
-  });
+it.each([
+  ['an activity', 'act', async (act: () => Promise<void>) => await act()],
+  ['the request of a task', 'dispatch', async (act: () => Promise<void>) => await new HeldWork().begin('any', act)],
+])(
+  'what %s acts on is on the disk before it does, and what its worker’s client started when that returns',
+  async (_, name, run) => {
+    const { address, unsynced, cutPower } = await engine();
+    vi.stubEnv('TEMPORAL_ADDRESS', address);
+    onTestFinished(() => void vi.unstubAllEnvs());
+    installRuntime();
+    const [id, taskQueue, started] = [randomUUID(), randomUUID(), task()];
+    let whenRun = 0;
+    const activities = { [name]: async () => await run(async () => void (whenRun = onDisk)) };
+    const worker = await createWorker(readConfig({ ...process.env }), { taskQueue, activities, workflows: false });
+    await worker.runUntil(async () => {
+      await worker.client?.workflow.start('any', started);
+      await unsynced.activity.start(name, { id, taskQueue, startToCloseTimeout: '10s' });
+      await until(() => whenRun > 0);
+    });
 
-  const after = await cutPower(whenRun);
+    const after = await cutPower(whenRun);
 
-  expect(await has(after, started)).toBe(true);
-  expect((await after.activity.getHandle(id).describe()).status).toBeDefined();
-});
+    expect(await has(after, started)).toBe(true);
+    expect((await after.activity.getHandle(id).describe()).status).toBeDefined();
+  },
+);
 
 it('those who wait at the same time share a sync; a failed one is reported to them, and the next is tried', async () => {
   const folder = await temporaryFolder();

@@ -37,7 +37,9 @@ describe('a callback in time', () => {
     });
     const started = await world.start('寫一個 Python 計算器');
     expect(started).toMatchObject({ status: 'accepted', api_id: expect.stringMatching(/^cmpl-sim-/) });
-    const pending = JSON.parse(await readFile(join(world.results.folder, `pending-${started.task_id}.json`), 'utf8'));
+    const pendingPath = join(world.results.folder, `pending-${started.task_id}.json`);
+    await until(() => existsSync(pendingPath));
+    const pending = JSON.parse(await readFile(pendingPath, 'utf8'));
     isRead?.();
     expect(pending).toEqual({
       task_id: started.task_id,
