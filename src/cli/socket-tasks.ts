@@ -1,5 +1,4 @@
 /** Operations by the API of the running service. Loaded by every command: it must stay small. */
-import { request } from 'node:http';
 import { connect } from 'node:net';
 import type { Route } from '../shared/chat.ts';
 import type { StoredRows } from '../shared/map.ts';
@@ -208,11 +207,11 @@ async function send(
 ): Promise<unknown> {
   const given = Object.entries(query).filter((entry): entry is [string, string] => entry[1] !== undefined);
   const search = given.length > 0 ? `?${new URLSearchParams(given).toString()}` : '';
-  const bytes = file ?? (body && Buffer.from(JSON.stringify(body)));
+  const bytes = file ?? Buffer.from(body ? JSON.stringify(body) : '');
   const type = { 'content-type': file ? 'application/octet-stream' : 'application/json' };
   const { timeoutMs = file ? KEEP_MS : TIMEOUT_MS[method] } = options;
-  const sent = { ...headers, ...(bytes && type) };
-  const { status, text } = await exchange(socketPath, method, path + search, sent, timeoutMs, bytes);
+  const request = { method, path: path + search, headers: { ...headers, ...((file ?? body) && type) }, bytes };
+  const { status, text } = await exchange(socketPath, request, timeoutMs);
   const answer = parsed(text);
   if (status >= 200 && status < 300) return answer;
   const { code, ...params } = answer as { code?: unknown };
@@ -228,36 +227,37 @@ function parsed(text: string): object {
   }
 }
 
+/**
+ * Sends a request of HTTP/1.0, whose response ends with its connection: it needs no parser. Node's own client would take 3 ms more, a twentieth of `dispatch`.
+ *
+ * @param request nothing in its path and headers needs to be escaped: they are of these modules
+ * @returns what is no response as the status `NaN`
+ * @throws {NotDone} if there is no answer in time
+ */
 async function exchange(
   socketPath: string,
-  method: Request['method'],
-  path: string,
-  headers: Record<string, string>,
+  request: { method: string; path: string; headers: Record<string, string>; bytes: Buffer },
   timeoutMs: number,
-  bytes?: Buffer,
 ): Promise<{ status: number; text: string }> {
-  const content = bytes && { 'content-length': String(bytes.length) };
+  const { method, path, headers, bytes } = request;
+  const sent = Object.entries({ ...headers, 'content-length': bytes.length }).map(
+    ([name, value]) => `${name}: ${value}\r\n`,
+  );
   return await new Promise((resolve, reject) => {
-    const fail = (error: NodeJS.ErrnoException): void =>
-      reject(new NotDone(error.message, !NO_SERVICE.includes(error.code ?? '')));
-    const sending = request({
-      // Without an agent, which compiles a large regular expression to find IP addresses: 4 ms with Node 20.
-      createConnection: () => connect(socketPath),
-      method,
-      path,
-      headers: { ...headers, ...content },
+    const socket = connect(socketPath);
+    const chunks: Buffer[] = [];
+    socket.setTimeout(timeoutMs, () => socket.destroy(new Error('no answer in time')));
+    socket.on('error', (error: NodeJS.ErrnoException) =>
+      reject(new NotDone(error.message, !NO_SERVICE.includes(error.code ?? ''))),
+    );
+    socket.on('data', (chunk: Buffer) => chunks.push(chunk));
+    socket.on('end', () => {
+      const response = Buffer.concat(chunks);
+      const [, status] = response.toString('latin1', 0, response.indexOf('\r\n')).split(' ');
+      resolve({ status: Number(status), text: response.toString('utf8', response.indexOf('\r\n\r\n') + 4) });
     });
-    sending.setTimeout(timeoutMs, () => sending.destroy(new Error('no answer in time')));
-    sending.on('error', fail);
-    sending.on('response', (response) => {
-      const chunks: Buffer[] = [];
-      response.on('data', (chunk: Buffer) => chunks.push(chunk));
-      response.on('error', fail);
-      response.on('end', () => {
-        resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString('utf8') });
-      });
-    });
+    socket.write(`${method} ${path} HTTP/1.0\r\n${sent.join('')}\r\n`);
     // What is printed later needs it, and Node takes 3 ms to open it.
-    sending.end(bytes, () => void process.stdout);
+    socket.write(bytes, () => void process.stdout);
   });
 }
