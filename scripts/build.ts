@@ -106,7 +106,6 @@ const programs: BuildOptions = {
   splitting: true,
   minifySyntax: true,
   minifyWhitespace: true,
-  charset: 'utf8',
   define: { KIMI_DISPATCH_VERSION: JSON.stringify(version) },
   banner: { js: COMMONJS_WORDS },
 };

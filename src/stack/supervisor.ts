@@ -18,10 +18,16 @@ import type { StackState } from './state.ts';
 const ROTATION_MS = 2_000;
 
 /**
- * The services' heap. Half of the young heap that Node lets a process grow to while it loads, in MB, a quarter of its default: 20 MB less
- * memory. And one thread that collects it: several leave gaps, 100 MB after some hundred tasks (docs/decisions/0020-one-process.md).
+ * The services' heap. Half of the young heap that Node lets a process grow to while it loads, in MB. And one thread that collects it: several leave gaps, 100 MB
+ * after some hundred tasks (docs/decisions/0020-one-process.md).
  */
-const HEAP = ['--max-semi-space-size=4', '--no-parallel-scavenge'];
+const HEAP = ['--max-semi-space-size=8', '--no-parallel-scavenge'];
+
+/**
+ * For glibc: an allocation of so many bytes is a mapping of its own, which the system gets back. By default it would rise with what is freed, and the large buffers
+ * of the start leave gaps: 16 MB less memory.
+ */
+const ALLOCATOR = { MALLOC_MMAP_THRESHOLD_: String(256 * 1024) };
 
 /** From the second time that the services hang, workflows run in a thread of the SDK, until the stack is started again. */
 const HANGS = 2;
@@ -83,7 +89,14 @@ export class Supervisor {
 
   private options(name: 'services' | 'simulator', env: NodeJS.ProcessEnv): ChildOptions {
     const args = ['--enable-source-maps', ...HEAP, join(DIST, `${name}.js`)];
-    return { name, command: process.execPath, args, env, logFile: join(this.logs, `${name}.log`), ...this.events };
+    return {
+      name,
+      command: process.execPath,
+      args,
+      env: { ...ALLOCATOR, ...env },
+      logFile: join(this.logs, `${name}.log`),
+      ...this.events,
+    };
   }
 
   /** What the services are sent. After a restart they use the same ports as before. */
