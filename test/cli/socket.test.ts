@@ -20,8 +20,8 @@ type Env = Record<string, string>;
 interface Between {
   /** `METHOD path` of every request. */
   seen: string[];
-  /** Closes the connection of the next request, before or after the services have responded. */
-  cutNext?: 'before' | 'after' | undefined;
+  /** Closes the connection of the next request, before or after the services have responded, amid that response, or after one of another kind. */
+  cutNext?: 'before' | 'after' | 'amid' | 'foreign' | undefined;
 }
 
 /** Changes the description of the services, so that commands connect to another socket. */
@@ -38,7 +38,13 @@ async function standBetween(env: Env, { api_socket: socketPath = '' }: StackStat
     }
     const onward = request({ socketPath, method, path: url, headers, agent: false }, (answer) => {
       if (cut === 'after') incoming.socket.destroy();
-      else {
+      else if (cut === 'foreign') incoming.socket.end('200 {"status":"accepted"}');
+      else if (cut === 'amid') {
+        response.writeHead(answer.statusCode ?? 0, answer.headers);
+        answer.once('data', (chunk: Buffer) => {
+          response.write(chunk.subarray(0, chunk.length / 2), () => incoming.socket.end());
+        });
+      } else {
         response.writeHead(answer.statusCode ?? 0, answer.headers);
         answer.pipe(response);
       }
@@ -173,7 +179,7 @@ it(
   async () => {
     const { env, state } = stack();
     const between = await standBetween(env, state);
-    for (const cut of ['before', 'after'] as const) {
+    for (const cut of ['before', 'after', 'amid', 'foreign'] as const) {
       between.cutNext = cut;
       const ended = await inProcess(['dispatch', 'x', '-n', cut], env);
       expect(ended, cut).toMatchObject({ code: 0, stdout: expect.stringContaining(`✅ Kimi 任務已派發：${cut}`) });
